@@ -1,0 +1,221 @@
+"""Convolution and transposed convolution: one linear map and its transposes.
+
+Let P(x) be the matrix whose rows are the windows ("patches") of x that a
+kernel sees. P is linear in x: it only copies numbers. Its transpose Pᵀ puts
+the patches back where they came from, and adds where they overlap. Then
+
+    correlate      y  = P(x)·w         what a convolution layer computes
+    correlate_dx   dx = Pᵀ(dy·wᵀ)      the chain rule, with respect to x
+    correlate_dw   dw = P(x)ᵀ·dy       the chain rule, with respect to w
+
+and these three functions are two layers:
+
+                   forward         backward: dx      dw
+    Conv2D         correlate       correlate_dx      correlate_dw
+    ...Transpose   correlate_dx    correlate         correlate_dw
+
+A transposed convolution is a convolution run backwards, so its own backward
+is that convolution run forwards. It is no inverse: it undoes the shapes, not
+the numbers.
+
+Images are (N, H, W, C), channels last; padding means exactly what it means
+in Keras on TensorFlow. As everywhere in deep learning, the kernel is not
+flipped: strictly speaking, these convolutions are cross-correlations.
+"""
+import numpy as np
+
+from .backend import get_xp
+from .layers import Layer, check_array, check_sizes, glorot_uniform
+
+
+# ---- patches and their transpose -------------------------------------------
+
+def windows(size: int, kernel: int, stride: int,
+            padding: str) -> tuple[int, int, int]:
+    """Return how many windows fit along an axis, and the zeros around it.
+
+    The result is (windows, zeros before, zeros after). "valid" adds none;
+    "same" adds what ceil(size / stride) windows need, the smaller half first.
+    """
+    if padding == "valid":
+        return max((size - kernel) // stride + 1, 0), 0, 0
+    P = -(-size // stride)                                   # ceil
+    zeros = max((P - 1) * stride + kernel - size, 0)
+    return P, zeros // 2, zeros - zeros // 2
+
+
+def patches(x, kernel_size, strides, padding):
+    """P(x): copy each window of x (N, H, W, C) to (N, P, Q, KH, KW, C)."""
+    xp, (N, H, W, C) = get_xp(x), x.shape
+    (KH, KW), (SH, SW) = kernel_size, strides
+    P, top, bottom = windows(H, KH, SH, padding)
+    Q, left, right = windows(W, KW, SW, padding)
+    padded = xp.zeros((N, top + H + bottom, left + W + right, C), x.dtype)
+    padded[:, top:top + H, left:left + W] = x
+    p = xp.empty((N, P, Q, KH, KW, C), x.dtype)
+    # One strided copy for each tap (i, j) of the kernel, not for each window
+    for i in range(KH):
+        for j in range(KW):
+            p[:, :, :, i, j] = padded[:, i:i + P * SH:SH, j:j + Q * SW:SW]
+    return p
+
+
+def unpatches(p, image_size, strides, padding):
+    """Pᵀ(p): add each patch of p (N, P, Q, KH, KW, C) to an image's window.
+
+    patches line by line, with every copy turned round: where a pixel was
+    read several times, it is now added to as often.
+    """
+    xp, (N, P, Q, KH, KW, C) = get_xp(p), p.shape
+    (H, W), (SH, SW) = image_size, strides
+    _, top, bottom = windows(H, KH, SH, padding)
+    _, left, right = windows(W, KW, SW, padding)
+    padded = xp.zeros((N, top + H + bottom, left + W + right, C), p.dtype)
+    for i in range(KH):
+        for j in range(KW):
+            padded[:, i:i + P * SH:SH, j:j + Q * SW:SW] += p[:, :, :, i, j]
+    return padded[:, top:top + H, left:left + W]
+
+
+# ---- the trio --------------------------------------------------------------
+
+def correlate(x, w, strides, padding):
+    """y = P(x)·w: x (N, H, W, C), w (KH, KW, C, F) -> y (N, P, Q, F)."""
+    KH, KW, C, F = w.shape
+    p = patches(x, (KH, KW), strides, padding)       # (N, P, Q, KH, KW, C)
+    N, P, Q = p.shape[:3]
+    y = p.reshape(N * P * Q, KH * KW * C) @ w.reshape(KH * KW * C, F)
+    return y.reshape(N, P, Q, F)
+
+
+def correlate_dx(dy, w, image_size, strides, padding):
+    """dx = Pᵀ(dy·wᵀ): dy (N, P, Q, F), w (KH, KW, C, F) -> (N, H, W, C)."""
+    (N, P, Q, F), (KH, KW, C, _) = dy.shape, w.shape
+    dp = dy.reshape(N * P * Q, F) @ w.reshape(KH * KW * C, F).T
+    dp = dp.reshape(N, P, Q, KH, KW, C)
+    return unpatches(dp, image_size, strides, padding)
+
+
+def correlate_dw(x, dy, kernel_size, strides, padding):
+    """dw = P(x)ᵀ·dy: x (N, H, W, C), dy (N, P, Q, F) -> (KH, KW, C, F)."""
+    (N, P, Q, F), (KH, KW), C = dy.shape, kernel_size, x.shape[-1]
+    p = patches(x, kernel_size, strides, padding)    # (N, P, Q, KH, KW, C)
+    dw = p.reshape(N * P * Q, KH * KW * C).T @ dy.reshape(N * P * Q, F)
+    return dw.reshape(KH, KW, C, F)
+
+
+# ---- the two layers --------------------------------------------------------
+
+def pair(who, name: str, size) -> tuple[int, int]:
+    """Return (rows, columns) from a pair, or from one number for both."""
+    sizes = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    if len(sizes) != 2:
+        raise ValueError(f"{who}: {name} is {size!r}, but one or two numbers "
+                         "were expected")
+    for size in sizes:
+        check_sizes(who, **{name: size})
+    return sizes
+
+
+class Convolution(Layer):
+    """What Conv2D and Conv2DTranspose share: the settings, and b (F,)."""
+
+    def __init__(self, in_channels: int, filters: int, kernel_size,
+                 strides=1, padding: str = "valid", *, rng=None,
+                 dtype=np.float32):
+        who = type(self).__name__
+        check_sizes(who, in_channels=in_channels, filters=filters)
+        if padding not in ("valid", "same"):
+            raise ValueError(f"{who}: padding is {padding!r}; it can be "
+                             "'valid' or 'same'")
+        self.in_channels, self.filters = in_channels, filters
+        self.kernel_size = pair(who, "kernel_size", kernel_size)
+        self.strides = pair(who, "strides", strides)
+        self.padding = padding
+        super().__init__(w=glorot_uniform(self.w_shape, rng, dtype),
+                         b=np.zeros(filters, dtype))
+
+    def __repr__(self):
+        (KH, KW), (SH, SW) = self.kernel_size, self.strides
+        kernel = KH if KH == KW else (KH, KW)
+        strides = SH if SH == SW else (SH, SW)
+        return (f"{type(self).__name__}({self.in_channels}, {self.filters}, "
+                f"{kernel}, strides={strides}, padding={self.padding!r})")
+
+
+class Conv2D(Convolution):
+    """y = P(x)·w + b: x (N, H, W, C) -> y (N, P, Q, F), w (KH, KW, C, F).
+
+    P = ceil(H / S) for padding "same", floor((H − K) / S) + 1 for "valid";
+    Q alike. kernel_size and strides are a whole number, or (rows, columns).
+    """
+
+    @property
+    def w_shape(self):
+        """(KH, KW, C, F), as Keras has it."""
+        return (*self.kernel_size, self.in_channels, self.filters)
+
+    def y_shape(self, x_shape) -> tuple:
+        """(N, P, Q, F) for an x of shape (N, H, W, C)."""
+        N, H, W, _ = x_shape
+        sizes = zip((H, W), self.kernel_size, self.strides)
+        P, Q = (windows(*size, self.padding)[0] for size in sizes)
+        if not P * Q:
+            raise ValueError(
+                f"{self}: images of {H} x {W} are smaller than the kernel; "
+                "use larger images, a smaller kernel or padding='same'")
+        return N, P, Q, self.filters
+
+    def forward(self, x):
+        w, b = self.params["w"], self.params["b"]
+        check_array(self, "x", x, ("N", "H", "W", self.in_channels), like=w)
+        self.y_shape(x.shape)
+        self.cache = x
+        return correlate(x, w, self.strides, self.padding) + b
+
+    def backward(self, dy):
+        x, w = self.recall(), self.params["w"]
+        check_array(self, "dy", dy, self.y_shape(x.shape), like=x)
+        self.grads = {
+            "w": correlate_dw(x, dy, self.kernel_size, self.strides,
+                              self.padding),
+            "b": dy.sum(axis=(0, 1, 2))}
+        return correlate_dx(dy, w, x.shape[1:3], self.strides, self.padding)
+
+
+class Conv2DTranspose(Convolution):
+    """The Conv2D from y to x, backwards: (N, P, Q, C) -> (N, H, W, F).
+
+    H = P·S for padding "same", P·S + max(K − S, 0) for "valid"; W alike.
+    w (KH, KW, F, C) is that convolution's: it takes F channels to C.
+    """
+
+    @property
+    def w_shape(self):
+        """(KH, KW, F, C), as Keras has it."""
+        return (*self.kernel_size, self.filters, self.in_channels)
+
+    def y_shape(self, x_shape) -> tuple:
+        """(N, H, W, F) for an x of shape (N, P, Q, C)."""
+        N, P, Q, _ = x_shape
+        H, W = (size * stride + (max(kernel - stride, 0)
+                                 if self.padding == "valid" else 0)
+                for size, kernel, stride
+                in zip((P, Q), self.kernel_size, self.strides))
+        return N, H, W, self.filters
+
+    def forward(self, x):
+        w, b = self.params["w"], self.params["b"]
+        check_array(self, "x", x, ("N", "P", "Q", self.in_channels), like=w)
+        self.cache = x
+        return correlate_dx(x, w, self.y_shape(x.shape)[1:3], self.strides,
+                            self.padding) + b
+
+    def backward(self, dy):
+        x, w = self.recall(), self.params["w"]
+        check_array(self, "dy", dy, self.y_shape(x.shape), like=x)
+        self.grads = {
+            "w": correlate_dw(dy, x, self.kernel_size, self.strides,
+                              self.padding),
+            "b": dy.sum(axis=(0, 1, 2))}
+        return correlate(dy, w, self.strides, self.padding)

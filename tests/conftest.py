@@ -1,0 +1,23 @@
+"""What the tests share: a ledger of gradient checks, printed at the end."""
+import pytest
+
+ledger = []
+
+
+@pytest.fixture
+def prove():
+    """prove(report): the report must be ok; its figures go in the ledger."""
+    def prove(report):
+        ledger.extend(report.rows)
+        assert report.ok, f"\n{report}"
+    return prove
+
+
+def pytest_terminal_summary(terminalreporter):
+    if ledger:
+        elements = sum(row.elements for row in ledger)
+        worst = max(row.error for row in ledger)
+        terminalreporter.section("gradient checks")
+        terminalreporter.line(
+            f"{len(ledger):,} gradients, {elements:,} elements, each held "
+            f"against finite differences; largest relative error {worst:.1e}")
