@@ -3,10 +3,14 @@ from .backend import choose_device, get_xp
 from .conv import Conv2D, Conv2DTranspose
 from .gradcheck import check_function, check_layer
 from .layers import Dense, Flatten, Layer, ReLU, Reshape, Sequential, Sigmoid
+from .losses import bernoulli_logpdf, gaussian_kl, gaussian_logpdf
+from .optim import Adam
+from .vae import VAE, conv_vae, reparameterize
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Conv2D", "Conv2DTranspose", "Dense", "Flatten", "Layer", "ReLU",
-    "Reshape", "Sequential", "Sigmoid", "check_function", "check_layer",
-    "choose_device", "get_xp"]
+    "Adam", "Conv2D", "Conv2DTranspose", "Dense", "Flatten", "Layer", "ReLU",
+    "Reshape", "Sequential", "Sigmoid", "VAE", "bernoulli_logpdf",
+    "check_function", "check_layer", "choose_device", "conv_vae",
+    "gaussian_kl", "gaussian_logpdf", "get_xp", "reparameterize"]

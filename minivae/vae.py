@@ -1,0 +1,194 @@
+"""The variational autoencoder: its bound, the bound's gradient, its networks.
+
+An encoder turns an image x into a cloud of codes, q(z|x) = N(mu, e^logvar);
+a decoder turns a code z into the odds of every pixel, p(x|z). Training lifts
+the evidence lower bound (ELBO), never above log p(x), in nats:
+
+    ELBO(x) = E[ log p(x|z) + log p(z) − log q(z|x) ]   over z ~ q(z|x)
+
+(Kingma & Welling 2014, eq. 2). One z for each image estimates it without
+bias, and that single sample is what we train on.
+"""
+from types import ModuleType
+
+import numpy as np
+
+from .backend import get_xp, move
+from .conv import Conv2D, Conv2DTranspose
+from .layers import (Dense, Flatten, Layer, ReLU, Reshape, Sequential,
+                     check_array, check_sizes, sigmoid)
+from .losses import bernoulli_logpdf, gaussian_logpdf
+
+
+def reparameterize(mu, logvar, eps):
+    """z = mu + σ·eps, with σ = e^(logvar/2): all of them (N, D).
+
+    z ~ N(mu, σ²) where eps ~ N(0, 1): the draw has become an input, and z a
+    smooth function of mu and logvar (Kingma & Welling 2014, section 2.4).
+    """
+    check_array("reparameterize", "logvar", logvar, mu.shape, like=mu)
+    check_array("reparameterize", "eps", eps, mu.shape, like=mu)
+    return mu + get_xp(mu).exp(0.5 * logvar) * eps
+
+
+def reparameterize_backward(dz, logvar, eps):
+    """Return dmu and dlogvar: dz/dmu = 1, and dz/dlogvar = ½·σ·eps."""
+    return dz, dz * (0.5 * get_xp(dz).exp(0.5 * logvar) * eps)
+
+
+class VAE:
+    """A VAE of any two networks that fit together.
+
+    encoder: images (N, ...) -> (N, 2·D), mu beside logvar
+    decoder: codes z (N, D) -> logits (N, ...), one for each pixel
+    """
+
+    def __init__(self, encoder: Layer, decoder: Layer):
+        self.encoder, self.decoder = encoder, decoder
+
+    # ---- the bound and its gradient ----------------------------------------
+
+    def elbo_terms(self, x, eps):
+        """Return (reconstruction, kl), each (N,) in nats, from one sample.
+
+        x is (N, ...), eps (N, D) ~ N(0, 1). reconstruction = log p(x|z) and
+        kl = log q(z|x) − log p(z), at z = reparameterize(mu, logvar, eps).
+        The mean of kl over eps is KL(q(z|x) ‖ p(z)); one draw can be below 0.
+        """
+        mu, logvar = self.encode(x)
+        z = reparameterize(mu, logvar, eps)
+        log_p_x, dlogits = bernoulli_logpdf(x, self.decode(z))
+        log_p_z, dz_prior, _, _ = gaussian_logpdf(z)
+        # z is eps, stretched by σ; so its density is that of eps, over σ.
+        # (It equals gaussian_logpdf(z, mu, logvar), but there z − mu would
+        # lose eps to rounding where σ is small.)
+        log_q = gaussian_logpdf(eps)[0] - 0.5 * logvar.sum(axis=1)
+        self.cache = logvar, eps, dlogits, dz_prior
+        return log_p_x, log_q - log_p_z
+
+    def elbo(self, x, eps):
+        """Return the one-sample ELBO of each image x: (N,), in nats."""
+        reconstruction, kl = self.elbo_terms(x, eps)
+        return reconstruction - kl
+
+    def loss_and_grads(self, x, eps):
+        """Return minus the mean ELBO, one number, and its gradients by name.
+
+        x is (N, ...), eps (N, D). Raises ValueError for a batch of none.
+        """
+        if len(x) == 0:
+            raise ValueError("loss_and_grads: the batch has no image, and the "
+                             "mean over none is undefined")
+        reconstruction, kl = self.elbo_terms(x, eps)
+        loss = (kl - reconstruction).mean()
+
+        # loss = −1/N Σ [log p(x|z) + log p(z) − log q(z|x)], upside down:
+        N, (logvar, eps, dlogits, dz_prior) = len(x), self.cache
+        dz = self.decoder.backward(-dlogits / N) - dz_prior / N
+        dmu, dlogvar = reparameterize_backward(dz, logvar, eps)
+        dlogvar = dlogvar - 0.5 / N                  # log q = … − Σ ½·logvar
+        self.encoder.backward(get_xp(dz).concatenate([dmu, dlogvar], axis=1))
+        return loss, self.grads
+
+    # ---- the two networks --------------------------------------------------
+
+    def encode(self, x):
+        """Images x (N, ...) -> mu and logvar, each (N, D)."""
+        code = self.encoder.forward(x)
+        check_array("encode", "the encoder's output", code,
+                    (len(x), 2 * self.latent_dim))
+        return code[:, :self.latent_dim], code[:, self.latent_dim:]
+
+    def decode(self, z, apply_sigmoid: bool = False):
+        """Codes z (N, D) -> logits, or with sigmoid the odds of ink in 0…1."""
+        logits = self.decoder.forward(z)
+        return sigmoid(logits) if apply_sigmoid else logits
+
+    def sample(self, n: int = 100, rng=None):
+        """Decode n codes z ~ N(0, 1): each pixel's probability of ink.
+
+        N(0, 1) is where codes come from, by the prior p(z) that the KL has
+        pulled every q(z|x) towards. Returns (n, H, W, C).
+        """
+        return self.decode(self.noise(n, rng), apply_sigmoid=True)
+
+    def noise(self, n: int, rng=None):
+        """Draw eps ~ N(0, 1), (n, D), for n images.
+
+        It is rounded only after it was drawn, and by NumPy: so float32 and
+        float64, CPU and GPU see the same numbers.
+        """
+        check_sizes("noise", n=n)
+        rng = rng or np.random.default_rng()
+        return self.asarray(rng.standard_normal((n, self.latent_dim)))
+
+    def asarray(self, a):
+        """Return a as an array of the parameters' dtype, on their device."""
+        w = next(iter(self.params.values()))
+        return move(a, get_xp(w)).astype(w.dtype, copy=False)
+
+    @property
+    def latent_dim(self) -> int:
+        """D: what the decoder's first layer takes."""
+        return self.decoder.layers[0].in_features
+
+    @property
+    def params(self) -> dict:
+        """All parameters: "encoder.0.w", ..., the networks' own arrays."""
+        return self._by_name("params")
+
+    @property
+    def grads(self) -> dict:
+        """Their gradients at the last loss_and_grads, by the same names."""
+        return self._by_name("grads")
+
+    def _by_name(self, which):
+        return {f"{network}.{name}": a for network in ("encoder", "decoder")
+                for name, a in getattr(getattr(self, network), which).items()}
+
+    def to(self, xp: ModuleType) -> "VAE":
+        """Move the parameters to xp, numpy or cupy, and return self."""
+        self.encoder.to(xp)
+        self.decoder.to(xp)
+        return self
+
+
+def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
+             filters: int = 32, rng=None, dtype=np.float32) -> VAE:
+    """The tutorial's network; with its defaults, 69,989 parameters.
+
+    image_shape: (H, W, C), H and W multiples of 4 from 8 on. filters: those
+    of the first convolution; all others follow. rng: a numpy Generator.
+    """
+    who = "conv_vae"
+    if len(image_shape) != 3:
+        raise ValueError(f"{who}: image_shape is {image_shape}, but three "
+                         "sizes (H, W, C) were expected")
+    H, W, C = image_shape
+    check_sizes(who, height=H, width=W, channels=C, latent_dim=latent_dim,
+                filters=filters)
+    if H % 4 or W % 4 or min(H, W) < 8:
+        raise ValueError(
+            f"{who}: images of {H} x {W} do not fit: the decoder doubles "
+            "height and width twice and the encoder's two 3 x 3 convolutions "
+            "need 8 pixels, so both must be multiples of 4, 8 or more; crop "
+            "or pad them")
+    settings = {"rng": rng or np.random.default_rng(), "dtype": dtype}
+    D, F, h, w = latent_dim, filters, H // 4, W // 4
+
+    # A 3 × 3 window every 2 pixels fits (n − 1) // 2 times into n pixels;
+    # twice, that makes of 4·h pixels h − 1.
+    encoder = Sequential([                                   # (N, H, W, C)
+        Conv2D(C, F, 3, strides=2, **settings), ReLU(),
+        Conv2D(F, 2 * F, 3, strides=2, **settings), ReLU(),
+        Flatten(),                                # (N, (h−1)·(w−1)·2F)
+        Dense((h - 1) * (w - 1) * 2 * F, 2 * D, **settings)])   # (N, 2·D)
+
+    up = {"strides": 2, "padding": "same", **settings}
+    decoder = Sequential([                                   # (N, D)
+        Dense(D, h * w * F, **settings), ReLU(),
+        Reshape((h, w, F)),                                  # (N, h, w, F)
+        Conv2DTranspose(F, 2 * F, 3, **up), ReLU(),     # (N, 2h, 2w, 2F)
+        Conv2DTranspose(2 * F, F, 3, **up), ReLU(),     # (N, 4h, 4w, F)
+        Conv2DTranspose(F, C, 3, padding="same", **settings)])
+    return VAE(encoder, decoder)                             # (N, H, W, C)
