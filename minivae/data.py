@@ -1,0 +1,94 @@
+"""Fashion-MNIST, binarized and embedded; and how it becomes batches."""
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .backend import get_xp
+
+DATASETS = Path(__file__).parent / "datasets"
+
+
+class Dataset(NamedTuple):
+    """Binary images (N, H, W, 1), uint8 of 0 and 1 (1 is ink), with labels.
+
+    A byte a pixel, 47 MB for 60,000 images of 28 × 28; they become floating
+    point one batch at a time. Labels are (N,), uint8: places in class_names.
+    grey: a hundred originals in 0..255, ten of each class, in order; they
+    are test_images[grey_index] before binarization.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    grey: np.ndarray
+    grey_index: np.ndarray
+    class_names: tuple
+
+
+def load_fashion_mnist() -> Dataset:
+    """Return Fashion-MNIST (Xiao, Rasul & Vollgraf 2017), binarized.
+
+    It ships with the package. Raises ValueError where its file is missing
+    or damaged.
+    """
+    names = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal",
+             "Shirt", "Sneaker", "Bag", "Ankle boot")
+    path = DATASETS / "fashion_mnist.npz"
+    try:
+        a = read_npz(path)
+        return Dataset(unpack(a["train_bits"]), a["train_labels"],
+                       unpack(a["test_bits"]), a["test_labels"],
+                       a["grey"][..., None], a["grey_index"], names)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"the embedded data {path} is missing or damaged "
+                         f"({error}); install minivae again") from error
+
+
+def read_npz(path: Path) -> dict:
+    """Return the arrays of an .npz file; ValueError if it is none."""
+    # Opened here, since np.load leaves a damaged file open
+    with open(path, "rb") as file:
+        try:
+            return dict(np.load(file, allow_pickle=False))
+        except (zipfile.BadZipFile, EOFError, TypeError) as error:
+            raise ValueError(f"{path} is no .npz file or damaged, {error}"
+                             ) from error
+
+
+def unpack(bits: np.ndarray) -> np.ndarray:
+    """Unpack (N, 98) bytes of eight pixels each to (N, 28, 28, 1) of 0, 1."""
+    return np.unpackbits(bits, axis=1).reshape(-1, 28, 28, 1)
+
+
+def binarize(grey: np.ndarray) -> np.ndarray:
+    """Turn grey bytes to 0 and 1 (uint8): 1 where grey / 255 > 0.5.
+
+    A Bernoulli density is one of zeros and ones; on grey values in between
+    it does not sum to 1, and its ELBO would be no bound on anything.
+    """
+    return (grey > 127).astype(np.uint8)
+
+
+def batches(images, batch_size: int, rng: np.random.Generator | None = None,
+            dtype=np.float32) -> Iterator:
+    """Yield all images (N, ...) once, batch_size at a time, as dtype.
+
+    In random order if rng is given; the last batch has what is left. Images
+    on a GPU give batches there. Raises ValueError for a batch_size that is
+    below 1 or above N.
+    """
+    N = len(images)
+    if not 1 <= batch_size <= N:
+        raise ValueError(f"the batch size is {batch_size}, but it must lie "
+                         f"between 1 and the number of images, {N}")
+    order = None
+    if rng is not None:
+        order = get_xp(images).asarray(rng.permutation(N))
+    for start in range(0, N, batch_size):
+        part = slice(start, start + batch_size)
+        batch = images[part] if order is None else images[order[part]]
+        yield batch.astype(dtype)

@@ -1,0 +1,79 @@
+"""Make the embedded data from the original IDX files.
+
+    python -m minivae.datasets.pack FOLDER
+
+FOLDER holds Fashion-MNIST's four files, plain or gzipped, as its authors
+publish them and as Debian's package dataset-fashion-mnist installs them. The
+unpacked bytes must be the original ones, by their SHA-256. Pixels are
+binarized and packed eight to a byte, which is why 60,000 images fit here; a
+hundred grey originals, ten of each class, go in beside them.
+"""
+import gzip
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from minivae.data import DATASETS, binarize
+
+SHA256 = {
+    "train-images-idx3-ubyte":
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte":
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte":
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte":
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+
+
+def read_idx(folder: Path, name: str) -> np.ndarray:
+    """Return the images (N, 28, 28) or labels (N,) of an IDX file: uint8.
+
+    Raises FileNotFoundError, or ValueError if it is not the original.
+    """
+    path = next((p for p in (folder / name, folder / f"{name}.gz")
+                 if p.exists()), None)
+    if path is None:
+        raise FileNotFoundError(f"{folder} has neither {name} nor {name}.gz")
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        data = gzip.decompress(data)
+    if hashlib.sha256(data).hexdigest() != SHA256[name]:
+        raise ValueError(f"{path} is not the original {name}: its SHA-256 "
+                         "differs; get the file again")
+    # Big-endian numbers: a magic one whose last byte counts the axes, then
+    # the size of each axis; then the bytes themselves.
+    axes = data[3]
+    shape = np.frombuffer(data, ">i4", axes, offset=4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+
+
+def pack(folder: Path) -> dict:
+    """Return the arrays to embed: bits, labels, and the grey originals."""
+    arrays = {}
+    for split, prefix in ("train", "train"), ("test", "t10k"):
+        grey = read_idx(folder, f"{prefix}-images-idx3-ubyte")
+        bits = binarize(grey).reshape(len(grey), -1)         # (N, 784)
+        arrays[f"{split}_bits"] = np.packbits(bits, axis=1)  # (N, 98)
+        arrays[f"{split}_labels"] = read_idx(
+            folder, f"{prefix}-labels-idx1-ubyte")
+    labels = arrays["test_labels"]
+    chosen = np.concatenate([np.flatnonzero(labels == c)[:10]
+                             for c in range(10)])
+    # of the test set, class by class: arrays["test_bits"][grey_index]
+    return {**arrays, "grey": grey[chosen], "grey_index": chosen}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        arrays = pack(Path(sys.argv[1]))
+        np.savez_compressed(DATASETS / "fashion_mnist.npz", **arrays)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    size = (DATASETS / "fashion_mnist.npz").stat().st_size
+    print(f"fashion_mnist.npz: {size / 1e6:.2f} MB")
