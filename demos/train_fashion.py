@@ -1,0 +1,216 @@
+"""Train a VAE on Fashion-MNIST, and watch a landscape of clothes grow.
+
+    python demos/train_fashion.py              the tutorial's run, 10 epochs
+    python demos/train_fashion.py --quick      a recognisable one, sooner
+
+The pictures appear in runs/fashion while it trains: open grid_final.png.
+"""
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from minivae import Adam, choose_device, conv_vae
+from minivae.backend import move
+from minivae.data import batches, load_fashion_mnist
+from minivae.plots import (draw_landscape, save_binarization, save_curves,
+                           save_frame, save_gif, save_reconstructions,
+                           save_samples, save_scatter)
+from minivae.train import (evaluate, save_model, summary, train_step,
+                           write_log)
+
+SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
+
+
+def main(args):
+    xp, device = choose_device(args.device)
+    data = load_data(args)
+    train_images = move(data.train_images[:args.limit], xp)
+    test_images = move(data.test_images, xp)
+    image_shape = data.train_images.shape[1:]
+    args.out.mkdir(parents=True, exist_ok=True)
+    save_binarization(args.out / "binarization.png", data)
+
+    rng = np.random.default_rng(args.seed)      # owns all randomness
+    vae = conv_vae(image_shape, args.latent_dim, rng=rng).to(xp)
+    adam = Adam(vae.params, args.learning_rate)
+    test_eps = vae.noise(len(test_images), rng)      # one draw for all epochs
+    print_header(args, device, train_images, test_images,
+                 summary(vae, image_shape))
+
+    frames, log, stopped = [], [], None
+    start = time.perf_counter()
+    take_snapshot(args, vae, frames, "before training")
+    try:
+        for epoch in range(1, args.epochs + 1):
+            bar = progress_bar(f"epoch {epoch}/{args.epochs}", train_images)
+            sum_of_losses = 0.0
+            for batch, x in enumerate(
+                    batches(train_images, args.batch_size, rng)):
+                eps = vae.noise(len(x), rng)
+                loss = train_step(vae, adam, x, eps)
+
+                sum_of_losses += float(loss) * len(x)
+                bar.set_postfix_str(f"loss {loss:.1f}", refresh=False)
+                bar.update(len(x))
+                if epoch == 1 and batch % SNAPSHOT_EVERY == 0:
+                    take_snapshot(args, vae, frames,
+                                  f"epoch 1, after batch {batch + 1:,}")
+            bar.close()
+
+            reconstruction, kl = evaluate(vae, test_images, test_eps)
+            log.append({"epoch": epoch, "step": adam.t,
+                        "train_loss": sum_of_losses / len(train_images),
+                        "test_elbo": reconstruction - kl,
+                        "seconds": time.perf_counter() - start})
+            print_epoch(args, log, reconstruction, kl)
+            if epoch > 1 or epoch == args.epochs:
+                take_snapshot(args, vae, frames, f"after epoch {epoch}")
+            save_all(args, vae, data, frames, log)
+    except (KeyboardInterrupt, FloatingPointError) as reason:
+        bar.close()
+        stopped = reason
+        print(f"\nStopped in epoch {epoch}, after {adam.t:,} steps: "
+              f"{str(reason) or 'Ctrl-C'}.\nSaving the model and the pictures.")
+        take_snapshot(args, vae, frames, f"stopped in epoch {epoch}")
+        save_all(args, vae, data, frames, log)
+    print_files(args, frames)
+    return {KeyboardInterrupt: 130, FloatingPointError: 2}.get(type(stopped))
+
+
+def load_data(args):
+    data = load_fashion_mnist()
+    if args.limit > len(data.train_images):
+        raise ValueError(f"--limit is {args.limit}, but there are only "
+                         f"{len(data.train_images)} training images")
+    if args.batch_size > args.limit:
+        raise ValueError(f"--batch-size is {args.batch_size}, but there are "
+                         f"only {args.limit} images to train on")
+    return data
+
+
+def take_snapshot(args, vae, frames, title):
+    frames.append(draw_landscape(vae, title))
+    save_frame(args.out / "grid_final.png", frames[-1])
+
+
+def save_all(args, vae, data, frames, log):
+    image_shape = data.test_images.shape[1:]
+    write_log(args.out / "log.csv", log)
+    save_model(args.out / "model.npz", vae, image_shape)
+    if log:
+        save_curves(args.out / "curves.png", log)
+    save_gif(args.out / "grid.gif", frames)
+    save_reconstructions(args.out / "reconstructions.png", vae,
+                         data.test_images[data.grey_index[::10]])
+    save_samples(args.out / "samples.png", vae,
+                 np.random.default_rng(args.seed))
+    save_scatter(args.out / "latent_scatter.png", vae, data.test_images,
+                 data.test_labels, data.class_names)
+
+
+# ---- what it prints ---------------------------------------------------------
+
+def print_header(args, device, train_images, test_images, table):
+    n_batches = -(-len(train_images) // args.batch_size)
+    print(f"""\
+A convolutional VAE on binarized Fashion-MNIST
+
+device    {device}
+data      {len(train_images):,} training and {len(test_images):,} test images
+training  {args.epochs} x {n_batches:,} batches of {args.batch_size}, \
+learning rate {args.learning_rate:g}, seed {args.seed}
+pictures  {args.out}
+
+{table}
+
+The ELBO, in nats per image, is how well images are reconstructed (their
+log-probability) minus what their codes cost (the KL). Higher is better.
+""")
+
+
+def progress_bar(name, images):
+    # disable=None: no bar where the output goes into a file
+    return tqdm(total=len(images), desc=name, unit=" images", leave=False,
+                unit_scale=True, disable=None, dynamic_ncols=True)
+
+
+def print_epoch(args, log, reconstruction, kl):
+    row, before = log[-1], log[-2]["seconds"] if len(log) > 1 else 0
+    print(f"epoch {row['epoch']:2}/{args.epochs}  "
+          f"train ELBO {-row['train_loss']:.1f}  "
+          f"test ELBO {row['test_elbo']:.1f} = {reconstruction:.1f} "
+          f"reconstruction - {kl:.1f} KL  ({row['seconds'] - before:.0f} s)")
+
+
+def print_files(args, frames):
+    print(f"""
+In {args.out}:
+  grid_final.png       the landscape: what each place of the plane decodes to
+  grid.gif             how it grew, in {len(frames)} pictures
+  reconstructions.png  test images, and what their codes decode to
+  samples.png          clothes that nobody made: codes drawn from the prior
+  latent_scatter.png   where the test images lie in the plane, by class
+  curves.png           the ELBO, epoch by epoch; its numbers are in log.csv
+  binarization.png     what it was trained on: grey images made black and white
+  model.npz            the parameters, for minivae.train.load_model""")
+
+
+# ---- the command line ------------------------------------------------------
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--epochs", type=at_least(1), default=10, metavar="N",
+        help="passes over the training images")
+    add("--batch-size", type=at_least(1), default=32, metavar="N",
+        help="images in a step")
+    add("--latent-dim", type=at_least(1), default=2, metavar="D",
+        help="numbers in a code")
+    add("--learning-rate", type=float, default=1e-4, metavar="RATE",
+        help="Adam's")
+    add("--seed", type=at_least(0), default=0, metavar="N",
+        help="same seed, same run")
+    add("--device", choices=("auto", "cpu", "gpu"), default="auto",
+        help="where to compute; auto takes a GPU that works")
+    add("--limit", type=at_least(1), default=60000, metavar="N",
+        help="train on the first N images only")
+    add("--out", type=Path, default=Path("runs/fashion"), metavar="DIR",
+        help="where the pictures, the log and the model go")
+    add("--quick", action="store_true",
+        help="about a minute: --epochs 1 --learning-rate 1e-3")
+    args = parser.parse_args()
+    if args.quick:                 # as defaults: what is given goes first
+        parser.set_defaults(epochs=1, learning_rate=1e-3)
+        args = parser.parse_args()
+    return args
+
+
+def at_least(minimum):
+    def whole_number(text):
+        if not text.isdecimal() or int(text) < minimum:
+            raise argparse.ArgumentTypeError(
+                f"{text} is not a whole number of at least {minimum}")
+        return int(text)
+    return whole_number
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)      # into a file, too
+    try:
+        sys.exit(main(parse_arguments()))
+    except OSError as problem:
+        print(f"error: {problem.filename or 'a file'} cannot be written or "
+              f"read: {problem.strerror}; --out chooses another folder",
+              file=sys.stderr)
+        sys.exit(2)
+    except (ValueError, RuntimeError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,192 @@
+"""The pictures: landscape, GIF, reconstructions, samples, scatter, curves.
+
+Each save_ function writes one file. They draw on figures of their own, so
+they need no screen, and change nothing of the caller's matplotlib. Ink is
+dark: probability 0 is white, 1 is black (or RGB, where there are 3 channels).
+"""
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from scipy.special import ndtri
+
+from .backend import to_numpy
+from .data import Dataset, batches
+from .vae import VAE
+
+
+def latent_grid(vae: VAE, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Decode n × n codes of the latent plane: the landscape.
+
+    The codes are the prior's quantiles 5 % … 95 %, so that every cell stands
+    for an equal share of it. Returns the image (n·H, n·W, C) in 0..1 and the
+    n quantiles; the cell in row r and column c decodes z = (q[c], q[r]).
+    With D = 1 there is one row; with D > 2, all further coordinates are 0.
+    """
+    q = ndtri(np.linspace(0.05, 0.95, n))
+    rows = q if vae.latent_dim > 1 else q[:1]
+    z = np.zeros((len(rows), n, vae.latent_dim))
+    z[:, :, 0] = q
+    z[:, :, 1:2] = rows[:, None, None]
+    cells = [to_numpy(vae.decode(vae.asarray(row), apply_sigmoid=True))
+             for row in z]                    # a row at a time saves memory
+    return tile(np.concatenate(cells), n), q
+
+
+def tile(images: np.ndarray, columns: int) -> np.ndarray:
+    """Lay images (N, H, W, C) out as one, row by row: (R·H, columns·W, C)."""
+    N, H, W, C = images.shape
+    grid = images.reshape(N // columns, columns, H, W, C)
+    return grid.transpose(0, 2, 1, 3, 4).reshape(-1, columns * W, C)
+
+
+def show(ax, image: np.ndarray, title: str = "") -> None:
+    """Show an image (H, W, C) in 0..1, without ticks, its ink dark."""
+    if image.shape[-1] == 1:
+        ax.imshow(image[..., 0], cmap="gray_r", vmin=0, vmax=1)
+    else:
+        ax.imshow(image)
+    ax.set(xticks=[], yticks=[])
+    ax.set_title(title, fontsize=10)
+
+
+def draw_landscape(vae: VAE, title: str) -> np.ndarray:
+    """Draw the latent grid under a title, its quantiles along the sides.
+
+    Returns bytes, (rows, columns) or (rows, columns, 3): one frame of a GIF.
+    """
+    image, q = latent_grid(vae)
+    H, W, _ = image.shape
+    # Sizes in pixels, 100 to the inch, so that no cell is blurred
+    left, right, bottom, top = 60, 20, 50, 40
+    width, height = left + W + right, bottom + H + top
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    ax = figure.add_axes((left / width, bottom / height,
+                          W / width, H / height))
+    show(ax, image, title)
+    some = np.arange(1, len(q), 3)                  # every third cell's centre
+    labels = [f"{q[i]:.1f}" for i in some]
+    ax.set_xticks((some + 0.5) * W / len(q) - 0.5, labels, fontsize=8)
+    ax.set_xlabel("z[0]")
+    if vae.latent_dim > 1:
+        ax.set_yticks((some + 0.5) * H / len(q) - 0.5, labels, fontsize=8)
+        ax.set_ylabel("z[1]" if vae.latent_dim == 2 else
+                      "z[1]; all others are 0")
+    return pixels(figure)
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """Draw a figure into bytes (rows, columns), or (…, 3) if it has colour.
+
+    The figure is empty afterwards: it would keep its memory for long.
+    """
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    rgb = np.array(canvas.buffer_rgba())[..., :3]
+    figure.clear()
+    return rgb[..., 0].copy() if (rgb == rgb[..., :1]).all() else rgb
+
+
+def save_frame(path: Path, frame: np.ndarray) -> None:
+    """Write one frame as a picture."""
+    imageio.imwrite(path, frame)
+
+
+def save_gif(path: Path, frames: list[np.ndarray]) -> None:
+    """Write frames as a GIF that loops, the last one held for 3 seconds.
+
+    In 32 greys where there is no colour: a quarter of the file's size.
+    """
+    imageio.imwrite(path, [f // 8 * 8 if f.ndim == 2 else f for f in frames],
+                    loop=0, duration=[250] * (len(frames) - 1) + [3000])
+
+
+def save_images(path: Path, rows: dict[str, np.ndarray], title: str) -> None:
+    """Draw rows of images, {"name": (n, H, W, C)}, beneath each other."""
+    n = len(next(iter(rows.values())))
+    figure = Figure(figsize=(0.9 * n + 1.4, 0.95 * len(rows) + 0.5), dpi=100,
+                    layout="constrained")
+    axes = figure.subplots(len(rows), n, squeeze=False)
+    for row, (name, images) in zip(axes, rows.items()):
+        for ax, image in zip(row, images):
+            show(ax, image)
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path)
+
+
+def save_binarization(path: Path, data: Dataset) -> None:
+    """Draw one image of each class, grey and binarized."""
+    chosen = slice(None, None, 10)
+    save_images(path, {
+        "grey, 0 … 1": data.grey[chosen] / 255,
+        "binary, > 0.5": data.test_images[data.grey_index[chosen]]},
+        "Every pixel becomes 0 or 1")
+
+
+def save_reconstructions(path: Path, vae: VAE, images) -> None:
+    """Draw images (n, H, W, C), and what the decoder makes of their mu."""
+    x = vae.asarray(images)
+    decoded = vae.decode(vae.encode(x)[0], apply_sigmoid=True)
+    save_images(path, {"test image": to_numpy(x),
+                       "decoded": to_numpy(decoded)},
+                f"Through {vae.latent_dim} "
+                f"number{'s' * (vae.latent_dim > 1)} and back")
+
+
+def save_samples(path: Path, vae: VAE, rng: np.random.Generator) -> None:
+    """Draw 100 samples from the prior, 10 × 10."""
+    image = tile(to_numpy(vae.sample(100, rng)), 10)
+    figure = Figure(figsize=(6, 6.4), dpi=100, layout="constrained")
+    show(figure.subplots(), image, "100 draws from the prior, decoded")
+    figure.savefig(path)
+
+
+def save_scatter(path: Path, vae: VAE, images, labels, names) -> None:
+    """Draw the means mu of images (N, ...), coloured by labels (N,).
+
+    Raises ValueError where there is not one label for each image.
+    """
+    if labels.shape != (len(images),):
+        raise ValueError(f"labels have shape {labels.shape}, but one for "
+                         f"each of {len(images)} images was expected")
+    mu = np.concatenate([to_numpy(vae.encode(vae.asarray(x))[0])
+                         for x in batches(images, 200)])     # (N, D)
+    figure = Figure(figsize=(8, 6.5), dpi=100, layout="constrained")
+    ax = figure.subplots()
+    # With one latent dimension, the classes stand above each other instead
+    down = mu[:, 1] if vae.latent_dim > 1 else labels
+    for c, name in enumerate(names):
+        of = labels == c
+        ax.scatter(mu[of, 0], down[of], s=3, alpha=0.5, color=f"C{c}",
+                   linewidths=0, label=name)
+    ax.set(xlabel="mu[0]", title="Where the encoder puts the test images",
+           ylabel="mu[1]" if vae.latent_dim > 1 else "class")
+    if vae.latent_dim > 1:
+        low, high = ndtri([0.05, 0.95])
+        ax.plot([low, high, high, low, low], [low, low, high, high, low],
+                "k--", linewidth=1, label="the landscape")
+        ax.set_aspect("equal")
+    ax.invert_yaxis()                    # as in the landscape, z[1] goes down
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=5,
+              frameon=False)
+    figure.savefig(path)
+
+
+def save_curves(path: Path, log: list[dict]) -> None:
+    """Draw the ELBO of the training and the test images, epoch by epoch."""
+    figure = Figure(figsize=(7, 4.5), dpi=100, layout="constrained")
+    ax = figure.subplots()
+    epochs = [row["epoch"] for row in log]
+    ax.plot(epochs, [-row["train_loss"] for row in log], "o-", color="C0",
+            label="training images, mean while learning")
+    ax.plot(epochs, [row["test_elbo"] for row in log], "s-", color="C1",
+            label="test images, after the epoch")
+    ax.set(xlabel="epoch", ylabel="ELBO, nats per image",
+           title="Higher is better")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(alpha=0.3)
+    ax.legend(loc="lower right")
+    figure.savefig(path)

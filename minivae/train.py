@@ -1,0 +1,106 @@
+"""Training: one step, one pass over the test set, the log, the model's file.
+
+The loop itself is four lines, and every demo writes it out:
+
+    for x in batches(images, batch_size, rng):
+        eps = vae.noise(len(x), rng)
+        loss = train_step(vae, adam, x, eps)
+"""
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+
+from .backend import to_numpy
+from .data import batches, read_npz
+from .optim import Adam
+from .vae import VAE, conv_vae
+
+LOG_COLUMNS = ("epoch", "step", "train_loss", "test_elbo", "seconds")
+
+
+def train_step(vae: VAE, adam: Adam, x, eps):
+    """Improve vae by one batch x (N, ...) with noise eps (N, D).
+
+    Returns the loss before the step: minus the mean ELBO, in nats. Raises
+    FloatingPointError if it is not finite; vae has not changed then.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):     # said below, once
+        loss, grads = vae.loss_and_grads(x, eps)
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss became {float(loss)} at step {adam.t + 1}; try a "
+            f"learning rate below {adam.learning_rate}")
+    adam.step(grads)
+    return loss
+
+
+def evaluate(vae: VAE, images, eps,
+             batch_size: int = 100) -> tuple[float, float]:
+    """Return the mean reconstruction log p(x|z) and the mean KL, in nats.
+
+    Their difference is the ELBO. images (N, ...) are bytes, eps (N, D) one
+    draw of noise for each: with the same eps, epochs can be compared.
+    """
+    sums = np.zeros(2)
+    start = 0
+    for x in batches(images, min(batch_size, len(images)), dtype=eps.dtype):
+        terms = vae.elbo_terms(x, eps[start:start + len(x)])
+        sums += [float(term.sum()) for term in terms]
+        start += len(x)
+    reconstruction, kl = (sums / len(images)).tolist()
+    return reconstruction, kl
+
+
+def write_log(path: Path, log: list[dict]) -> None:
+    """Write log, one dict of LOG_COLUMNS an epoch, as a CSV file."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, LOG_COLUMNS)
+        writer.writeheader()
+        writer.writerows(log)
+
+
+def save_model(path: Path, vae: VAE, image_shape: tuple) -> None:
+    """Write the parameters of a conv_vae, by name, as an .npz file."""
+    np.savez(path, image_shape=image_shape,
+             **{name: to_numpy(p) for name, p in vae.params.items()})
+
+
+def load_model(path: Path) -> VAE:
+    """Read a conv_vae that save_model has written.
+
+    Raises FileNotFoundError, or ValueError if the file is no such model.
+    """
+    try:
+        params = read_npz(path)
+        vae = conv_vae(tuple(params.pop("image_shape").tolist()),
+                       latent_dim=len(params["decoder.0.w"]),
+                       filters=len(params["encoder.0.b"]),
+                       dtype=params["decoder.0.w"].dtype)
+        shapes = {name: p.shape for name, p in params.items()}
+        if shapes != {name: p.shape for name, p in vae.params.items()}:
+            raise ValueError("its parameters have other names or shapes")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a model of minivae ({error}); train "
+                         "one with demos/train_fashion.py") from error
+    for name, p in vae.params.items():
+        p[...] = params[name]
+    return vae
+
+
+def summary(vae: VAE, image_shape: tuple) -> str:
+    """Return a table of the layers, their outputs' shapes and parameters."""
+    x = vae.asarray(np.zeros((1, *image_shape)))
+    lines = [f"{'layer':<56}{'output':<13}{'parameters':>10}"]
+    for name, network in ("encoder", vae.encoder), ("decoder", vae.decoder):
+        lines.append(f"{name} of {' x '.join(map(str, x.shape[1:]))}")
+        for layer in network.layers:
+            x = layer.forward(x)
+            shape = " x ".join(map(str, x.shape[1:]))
+            count = sum(p.size for p in layer.params.values())
+            lines.append(f"  {layer!r:<54}{shape:<13}{count:>10,}")
+        x = x[:, :vae.latent_dim]                # any z (1, D) will do
+    count = sum(p.size for p in vae.params.values())
+    lines.append(f"{'together':<69}{count:>10,}")
+    return "\n".join(lines)

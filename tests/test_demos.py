@@ -1,0 +1,182 @@
+"""The demos run as a user runs them; what goes wrong gets one sentence."""
+import csv
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+
+from minivae.train import load_model
+
+DEMOS = Path(__file__).parent.parent / "demos"
+PICTURES = {"binarization.png", "curves.png", "grid.gif", "grid_final.png",
+            "latent_scatter.png", "reconstructions.png", "samples.png"}
+
+
+def run(demo, *args):
+    return subprocess.run([sys.executable, DEMOS / demo, *map(str, args)],
+                          capture_output=True, text=True, encoding="utf-8")
+
+
+def load(demo):
+    """Import a demo, to call its functions."""
+    spec = importlib.util.spec_from_file_location("demo", DEMOS / demo)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def arguments(demo, monkeypatch, *args):
+    monkeypatch.setattr(sys, "argv", ["demo", *map(str, args)])
+    return demo.parse_arguments()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A small run of train_fashion.py: its folder, and what it printed."""
+    out = tmp_path_factory.mktemp("fashion")
+    done = run("train_fashion.py", "--limit", 2500, "--epochs", 2, "--out",
+               out)
+    assert done.returncode == 0, done.stderr
+    return out, done
+
+
+def test_train_fashion_makes_all_its_files(finished):
+    out, done = finished
+    assert {p.name for p in out.iterdir()} == PICTURES | {"log.csv",
+                                                          "model.npz"}
+    for name in PICTURES:
+        assert name in done.stdout
+        assert imageio.imread(out / name, index=0).std() > 5
+    # before; after batches 1 and 76 of the first epoch's 79; after epoch 2
+    assert len(imageio.imread(out / "grid.gif", index=None)) == 4
+
+
+def test_train_fashions_log_and_model(finished):
+    out, done = finished
+    with open(out / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", "step", "train_loss", "test_elbo",
+                             "seconds"]
+    assert [(r["epoch"], r["step"]) for r in rows] == [("1", "79"),
+                                                       ("2", "158")]
+    elbos = [float(r["test_elbo"]) for r in rows]
+    assert -545 < elbos[0] < elbos[1] < -200
+    assert f"test ELBO {elbos[1]:.1f}" in done.stdout
+    z = np.zeros((1, 2), "float32")
+    assert load_model(out / "model.npz").decode(z).shape == (1, 28, 28, 1)
+
+
+def test_train_fashion_prints_plain_lines_into_a_pipe(finished):
+    _, done = finished
+    assert done.stderr == "" and "\r" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) < 100
+    assert "69,989" in done.stdout and done.stdout.isascii()
+
+
+def test_the_same_seed_gives_the_same_run(finished, tmp_path):
+    out, _ = finished
+    args = "--limit", 2500, "--epochs", 2
+    assert run("train_fashion.py", *args, "--out", tmp_path).returncode == 0
+
+    def losses(folder):
+        with open(folder / "log.csv", newline="") as file:
+            return [(r["train_loss"], r["test_elbo"])
+                    for r in csv.DictReader(file)]
+    assert losses(out) == losses(tmp_path)
+    for name in "model.npz", "grid.gif":
+        assert (out / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize("args, sentence", [
+    (["--limit", 0], "0 is not a whole number of at least 1"),
+    (["--limit", 60001], "only 60000 training images"),
+    (["--limit", 20, "--batch-size", 21], "only 20 images to train on"),
+    (["--batch-size", "x"], "x is not a whole number of at least 1"),
+    (["--latent-dim", 0], "0 is not a whole number of at least 1"),
+    (["--learning-rate", -1], "a finite number above 0 was expected"),
+    (["--learning-rate", "nan"], "a finite number above 0 was expected"),
+    (["--seed", -1], "-1 is not a whole number of at least 0"),
+    (["--device", "tpu"], "invalid choice: 'tpu'"),
+    (["--out", __file__], "cannot be written or read"),
+    (["--epochs", 2, "--nonsense"], "unrecognized arguments: --nonsense"),
+])
+def test_bad_arguments_get_a_sentence(args, sentence):
+    done = run("train_fashion.py", *args)
+    assert done.returncode == 2
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_demanded_gpu_gets_a_sentence(monkeypatch, tmp_path):
+    demo = load("train_fashion.py")
+
+    def no_gpu(device):
+        raise RuntimeError(f"no {device} here")
+    monkeypatch.setattr(demo, "choose_device", no_gpu)
+    args = arguments(demo, monkeypatch, "--device", "gpu", "--out", tmp_path)
+    with pytest.raises(RuntimeError, match="no gpu here"):
+        demo.main(args)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("reason, status", [
+    (KeyboardInterrupt(), 130),
+    (FloatingPointError("the loss became nan"), 2)])
+def test_a_stop_keeps_everything(monkeypatch, tmp_path, capsys, reason,
+                                 status):
+    demo = load("train_fashion.py")
+    real_step = demo.train_step
+
+    def step_or_stop(vae, adam, x, eps):
+        if adam.t == 3:
+            raise reason
+        return real_step(vae, adam, x, eps)
+    monkeypatch.setattr(demo, "train_step", step_or_stop)
+    args = arguments(demo, monkeypatch, "--limit", 64, "--epochs", 3,
+                     "--out", tmp_path)
+    assert demo.main(args) == status
+    # stopped in the second epoch: the first one's log, a model of 3 steps
+    assert {p.name for p in tmp_path.iterdir()} == PICTURES | {"log.csv",
+                                                               "model.npz"}
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
+    assert load_model(tmp_path / "model.npz")
+    printed = capsys.readouterr().out
+    assert "Stopped in epoch 2, after 3 steps" in printed
+    assert (str(reason) or "Ctrl-C") in printed
+    assert "Saving the model and the pictures" in printed
+
+
+def test_quick_is_only_a_default(monkeypatch):
+    demo = load("train_fashion.py")
+    quick = arguments(demo, monkeypatch, "--quick")
+    assert (quick.epochs, quick.learning_rate) == (1, 1e-3)
+    given = arguments(demo, monkeypatch, "--quick", "--epochs", 3)
+    assert (given.epochs, given.learning_rate) == (3, 1e-3)
+    usual = arguments(demo, monkeypatch)
+    assert (usual.epochs, usual.learning_rate, usual.batch_size) == (
+        10, 1e-4, 32)
+    assert usual.out == Path("runs/fashion")
+
+
+def test_the_readmes_layer_passes_as_it_says(capsys):
+    readme = (DEMOS.parent / "README.md").read_text(encoding="utf-8")
+    code, = (block for block in re.findall(r"```python\n(.*?)```\n", readme,
+                                           re.DOTALL) if "Softplus" in block)
+    exec(code, {})
+    printed = re.sub(r"\de-\d\d  ok", "...", capsys.readouterr().out)
+    assert printed in re.sub(r"\de-\d\d  ok", "...", readme)
+
+
+def test_gradient_check_passes_and_covers_all():
+    done = run("gradient_check.py")
+    assert done.returncode == 0, done.stdout
+    assert "All of them are right." in done.stdout
+    assert "WRONG" not in done.stdout and done.stderr == ""
+    for name in ("Dense", "ReLU", "Sigmoid", "Conv2D(", "Conv2DTranspose(",
+                 "bernoulli_logpdf", "gaussian_kl", "reparameterize",
+                 "whole VAE", "Softplus"):
+        assert name in done.stdout

@@ -1,0 +1,107 @@
+"""The pictures show what they should, the right way round."""
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from minivae import VAE, Dense, Reshape, Sequential, conv_vae
+from minivae import plots
+from minivae.data import load_fashion_mnist
+
+
+def compass():
+    """A VAE whose pixels say where z is: ink left, right, up and down of 0.
+
+    Pixel (0, 0) is dark for z[0] < 0, (0, 1) for z[0] > 0, (1, 0) for
+    z[1] < 0 and (1, 1) for z[1] > 0. Its encoder reads them back.
+    """
+    decoder, encoder = Dense(2, 4), Dense(4, 4)
+    decoder.params["w"][...] = [[-9, 9, 0, 0], [0, 0, -9, 9]]
+    encoder.params["w"][...] = 0
+    encoder.params["w"][:, 0] = [-1, 1, 0, 0]
+    encoder.params["w"][:, 1] = [0, 0, -1, 1]
+    return VAE(Sequential([Reshape((4,)), encoder]),
+               Sequential([decoder, Reshape((2, 2, 1))]))
+
+
+def test_the_landscape_is_z_of_column_and_row():
+    image, q = plots.latent_grid(compass(), n=4)
+    np.testing.assert_allclose(q, norm.ppf(np.linspace(0.05, 0.95, 4)))
+    assert image.shape == (8, 8, 1)
+    # the cell in the top right corner has z[0] > 0 and z[1] < 0
+    np.testing.assert_array_equal(image[:2, 6:, 0].round(), [[0, 1], [1, 0]])
+    np.testing.assert_array_equal(image[6:, :2, 0].round(), [[1, 0], [0, 1]])
+
+
+@pytest.mark.parametrize("latent_dim, rows", [(1, 1), (2, 20), (5, 20)])
+def test_the_landscape_of_any_latent_dim(latent_dim, rows):
+    vae = conv_vae((8, 12, 3), latent_dim, filters=2)
+    image, _ = plots.latent_grid(vae)
+    assert image.shape == (rows * 8, 20 * 12, 3)
+    frame = plots.draw_landscape(vae, "title")
+    assert frame.dtype == np.uint8 and frame.shape[-1] == 3
+
+
+def test_tile_goes_row_by_row():
+    images = np.arange(6).reshape(6, 1, 1, 1)
+    assert plots.tile(images, 3)[..., 0].tolist() == [[0, 1, 2], [3, 4, 5]]
+    tall = np.arange(8).reshape(2, 2, 2, 1)
+    assert plots.tile(tall, 2)[..., 0].tolist() == [[0, 1, 4, 5],
+                                                    [2, 3, 6, 7]]
+
+
+def test_ink_is_dark():
+    ax = plots.Figure().subplots()
+    plots.show(ax, np.array([[[0.0], [1.0]]]))
+    shown, = ax.images
+    white, black = shown.cmap(shown.norm([0.0, 1.0]))[:, :3]
+    assert (white == 1).all() and (black == 0).all()
+
+
+def test_a_gif_has_its_frames_and_holds_the_last(tmp_path):
+    frames = [np.full((30, 40), 40 * i, "uint8") for i in range(5)]
+    plots.save_gif(tmp_path / "a.gif", frames)
+    movie = imageio.imread(tmp_path / "a.gif", index=None)
+    assert movie.shape[:3] == (5, 30, 40)
+    assert (movie[:, 0, 0, 0] == [0, 40, 80, 120, 160]).all()
+    durations = [imageio.immeta(tmp_path / "a.gif", index=i)["duration"]
+                 for i in range(5)]
+    assert durations == [250] * 4 + [3000]
+    colour = [np.full((8, 8, 3), (10 * i, 0, 200), "uint8") for i in range(3)]
+    plots.save_gif(tmp_path / "b.gif", colour)
+    assert imageio.imread(tmp_path / "b.gif", index=None).shape[0] == 3
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 3])
+def test_every_picture_is_written(tmp_path, latent_dim):
+    data, vae = load_fashion_mnist(), conv_vae(latent_dim=latent_dim)
+    few, labels = data.test_images[:230], data.test_labels[:230]
+    row = {"epoch": 1, "train_loss": 250.0, "test_elbo": -220.0}
+    plots.save_binarization(tmp_path / "a.png", data)
+    plots.save_reconstructions(tmp_path / "b.png", vae, few[:5])
+    plots.save_samples(tmp_path / "c.png", vae, np.random.default_rng(0))
+    plots.save_scatter(tmp_path / "d.png", vae, few, labels, data.class_names)
+    plots.save_curves(tmp_path / "e.png", [row])
+    plots.save_frame(tmp_path / "f.png", plots.draw_landscape(vae, "a title"))
+    for name in "abcdef":
+        picture = imageio.imread(tmp_path / f"{name}.png")
+        assert min(picture.shape[:2]) > 100 or latent_dim == 1
+        assert picture.std() > 5                     # not blank
+
+
+def test_reconstructions_come_from_the_mean(tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(plots, "save_images",
+                        lambda path, rows, title: seen.update(rows))
+    images = np.array([[[[0], [1]], [[1], [0]]]], "uint8")
+    plots.save_reconstructions(tmp_path / "a.png", compass(), images)
+    np.testing.assert_array_equal(seen["test image"], images)
+    np.testing.assert_array_equal(seen["decoded"].round(), images)
+
+
+def test_labels_that_do_not_fit_get_a_sentence(tmp_path):
+    images = np.zeros((5, 2, 2, 1), "uint8")
+    for labels in np.zeros(4, int), np.zeros((5, 1), int):
+        with pytest.raises(ValueError, match="but one for each of 5 images"):
+            plots.save_scatter(tmp_path / "a.png", compass(), images, labels,
+                               ["a"])

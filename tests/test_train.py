@@ -1,0 +1,138 @@
+"""Training learns, repeats itself exactly, and keeps what it has."""
+import csv
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from minivae import Adam, conv_vae
+from minivae.data import batches, load_fashion_mnist
+from minivae.train import (LOG_COLUMNS, evaluate, load_model, save_model,
+                           summary, train_step, write_log)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load_fashion_mnist().train_images[:64]
+
+
+def train(images, steps, learning_rate=1e-3, filters=32):
+    """Train the tutorial's network for some steps; return it and losses."""
+    rng = np.random.default_rng(0)
+    vae = conv_vae(filters=filters, rng=rng)
+    adam, losses = Adam(vae.params, learning_rate), []
+    while len(losses) < steps:
+        for x in batches(images, 16, rng):
+            losses.append(float(train_step(vae, adam, x,
+                                           vae.noise(len(x), rng))))
+    return vae, adam, losses
+
+
+def test_sixteen_images_can_be_learnt_by_heart(images):
+    few = images[:16]
+    vae, _, losses = train(few, 600, learning_rate=5e-3, filters=8)
+    mu, _ = vae.encode(vae.asarray(few))
+    wrong = (vae.decode(mu, apply_sigmoid=True) > 0.5) != few
+    assert losses[0] > 500 and np.mean(losses[-20:]) < 120
+    assert wrong.mean() < 0.04
+
+
+def test_training_stays_in_float32(images):
+    vae, adam, _ = train(images, 4)
+    arrays = [*vae.params.values(), *vae.grads.values(), *adam.m.values(),
+              *adam.v.values()]
+    assert {a.dtype for a in arrays} == {np.dtype("float32")}
+
+
+def test_the_same_seed_gives_the_same_bits_in_another_process(tmp_path):
+    code = (
+        "import hashlib, numpy as np\n"
+        "from minivae import Adam, conv_vae\n"
+        "from minivae.data import batches, load_fashion_mnist\n"
+        "from minivae.train import train_step\n"
+        "rng = np.random.default_rng(3)\n"
+        "vae = conv_vae(rng=rng)\n"
+        "adam = Adam(vae.params)\n"
+        "for x in batches(load_fashion_mnist().test_images[:640], 32, rng):\n"
+        "    train_step(vae, adam, x, vae.noise(len(x), rng))\n"
+        "bits = b''.join(p.tobytes() for p in vae.params.values())\n"
+        "print(hashlib.sha256(bits).hexdigest())\n")
+    a, b = (subprocess.run([sys.executable, "-c", code], check=True,
+                           capture_output=True, text=True).stdout
+            for _ in range(2))
+    assert a == b and len(a.strip()) == len(hashlib.sha256().hexdigest())
+
+
+def test_evaluate_is_the_mean_over_all_images(images):
+    vae = conv_vae(rng=np.random.default_rng(0))
+    eps = vae.noise(len(images), np.random.default_rng(1))
+    reconstruction, kl = evaluate(vae, images, eps)
+    want = vae.elbo(vae.asarray(images), eps).mean()
+    assert reconstruction - kl == pytest.approx(want, rel=1e-6)
+    in_parts = evaluate(vae, images, eps, batch_size=24)     # 24, 24, 16
+    assert in_parts == pytest.approx((reconstruction, kl), rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step(images):
+    vae, adam, _ = train(images, 4)
+    before = {name: p.copy() for name, p in vae.params.items()}
+    x = vae.asarray(images[:16])
+    x[3, 5, 5] = np.nan
+    with pytest.raises(FloatingPointError, match="the loss became nan at step "
+                       "5; try a learning rate below 0.001"):
+        train_step(vae, adam, x, vae.noise(16))
+    assert all(np.array_equal(p, before[n]) for n, p in vae.params.items())
+
+
+@pytest.mark.parametrize("shape, latent_dim", [((28, 28, 1), 2),
+                                               ((8, 12, 3), 5)])
+def test_a_model_comes_back_as_it_was(tmp_path, shape, latent_dim):
+    vae = conv_vae(shape, latent_dim, filters=4)
+    save_model(tmp_path / "model.npz", vae, shape)
+    back = load_model(tmp_path / "model.npz")
+    assert list(back.params) == list(vae.params)
+    for name, p in vae.params.items():
+        np.testing.assert_array_equal(back.params[name], p)
+    z = np.ones((1, latent_dim), "float32")
+    np.testing.assert_array_equal(back.decode(z), vae.decode(z))
+
+
+def test_files_that_are_no_model(tmp_path):
+    path = tmp_path / "model.npz"
+    with pytest.raises(FileNotFoundError):
+        load_model(path)
+    vae = conv_vae((8, 8, 1), filters=2)
+    save_model(path, vae, (8, 8, 1))
+    content = path.read_bytes()
+    path.write_bytes(content[:1000])
+    with pytest.raises(ValueError, match="is not a model of minivae"):
+        load_model(path)
+    path.write_text("hello")
+    with pytest.raises(ValueError, match="is not a model of minivae"):
+        load_model(path)
+    save_model(path, vae, (8, 16, 1))
+    with pytest.raises(ValueError, match="is not a model of minivae"):
+        load_model(path)
+    np.savez(path, a=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="is not a model of minivae"):
+        load_model(path)
+
+
+def test_the_log_is_a_csv_file(tmp_path):
+    row = dict(zip(LOG_COLUMNS, (1, 1875, 250.5, -224.25, 30.125)))
+    write_log(tmp_path / "log.csv", [row, row])
+    lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert lines[0] == "epoch,step,train_loss,test_elbo,seconds"
+    with open(tmp_path / "log.csv", newline="") as file:
+        back = [{k: float(v) for k, v in r.items()}
+                for r in csv.DictReader(file)]
+    assert back == [row, row]
+
+
+def test_summary_names_every_layer_and_counts():
+    text = summary(conv_vae(), (28, 28, 1))
+    assert "Dense(2304, 4)" in text and "69,989" in text
+    assert "13 x 13 x 32" in text and "28 x 28 x 1 " in text
+    assert max(map(len, text.splitlines())) < 80
