@@ -74,7 +74,8 @@ def main(args):
         bar.close()
         stopped = reason
         print(f"\nStopped in epoch {epoch}, after {adam.t:,} steps: "
-              f"{str(reason) or 'Ctrl-C'}.\nSaving the model and the pictures.")
+              f"{str(reason) or 'Ctrl-C'}.\n"
+              "Saving the model and the pictures.")
         take_snapshot(args, vae, frames, f"stopped in epoch {epoch}")
         save_all(args, vae, data, frames, log)
     print_files(args, frames)
