@@ -6,11 +6,14 @@ the only file that imports cupy.
 """
 import sys
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
+Array = Any                  # in signatures: a numpy or a cupy ndarray
 
-def get_xp(x) -> ModuleType:
+
+def get_xp(x: Array) -> ModuleType:
     """Return the module whose array x is: numpy, or cupy."""
     # No array can be CuPy's before somebody has imported cupy, so we never
     # have to: `import minivae` stays quick where there is no GPU.
@@ -18,12 +21,12 @@ def get_xp(x) -> ModuleType:
     return cupy if cupy and isinstance(x, cupy.ndarray) else np
 
 
-def to_numpy(x) -> np.ndarray:
+def to_numpy(x: Array) -> np.ndarray:
     """Return x as a NumPy array: itself, or a copy from the GPU."""
     return x if get_xp(x) is np else x.get()
 
 
-def move(x, xp: ModuleType):
+def move(x: Array, xp: ModuleType) -> Array:
     """Return x as an array of xp: itself, or a copy across the bus."""
     return to_numpy(x) if xp is np else xp.asarray(x)
 

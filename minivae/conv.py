@@ -24,7 +24,7 @@ flipped: strictly speaking, these convolutions are cross-correlations.
 """
 import numpy as np
 
-from .backend import get_xp
+from .backend import Array, get_xp
 from .layers import Layer, check_array, check_sizes, glorot_uniform
 
 
@@ -44,7 +44,8 @@ def windows(size: int, kernel: int, stride: int,
     return P, zeros // 2, zeros - zeros // 2
 
 
-def patches(x, kernel_size, strides, padding):
+def patches(x: Array, kernel_size: tuple, strides: tuple,
+            padding: str) -> Array:
     """P(x): copy each window of x (N, H, W, C) to (N, P, Q, KH, KW, C)."""
     xp, (N, H, W, C) = get_xp(x), x.shape
     (KH, KW), (SH, SW) = kernel_size, strides
@@ -60,7 +61,8 @@ def patches(x, kernel_size, strides, padding):
     return p
 
 
-def unpatches(p, image_size, strides, padding):
+def unpatches(p: Array, image_size: tuple, strides: tuple,
+              padding: str) -> Array:
     """Pᵀ(p): add each patch of p (N, P, Q, KH, KW, C) to an image's window.
 
     patches line by line, with every copy turned round: where a pixel was
@@ -79,7 +81,7 @@ def unpatches(p, image_size, strides, padding):
 
 # ---- the trio --------------------------------------------------------------
 
-def correlate(x, w, strides, padding):
+def correlate(x: Array, w: Array, strides: tuple, padding: str) -> Array:
     """y = P(x)·w: x (N, H, W, C), w (KH, KW, C, F) -> y (N, P, Q, F)."""
     KH, KW, C, F = w.shape
     p = patches(x, (KH, KW), strides, padding)       # (N, P, Q, KH, KW, C)
@@ -88,7 +90,8 @@ def correlate(x, w, strides, padding):
     return y.reshape(N, P, Q, F)
 
 
-def correlate_dx(dy, w, image_size, strides, padding):
+def correlate_dx(dy: Array, w: Array, image_size: tuple, strides: tuple,
+                 padding: str) -> Array:
     """dx = Pᵀ(dy·wᵀ): dy (N, P, Q, F), w (KH, KW, C, F) -> (N, H, W, C)."""
     (N, P, Q, F), (KH, KW, C, _) = dy.shape, w.shape
     dp = dy.reshape(N * P * Q, F) @ w.reshape(KH * KW * C, F).T
@@ -96,7 +99,8 @@ def correlate_dx(dy, w, image_size, strides, padding):
     return unpatches(dp, image_size, strides, padding)
 
 
-def correlate_dw(x, dy, kernel_size, strides, padding):
+def correlate_dw(x: Array, dy: Array, kernel_size: tuple, strides: tuple,
+                 padding: str) -> Array:
     """dw = P(x)ᵀ·dy: x (N, H, W, C), dy (N, P, Q, F) -> (KH, KW, C, F)."""
     (N, P, Q, F), (KH, KW), C = dy.shape, kernel_size, x.shape[-1]
     p = patches(x, kernel_size, strides, padding)    # (N, P, Q, KH, KW, C)
@@ -120,9 +124,10 @@ def pair(who, name: str, size) -> tuple[int, int]:
 class Convolution(Layer):
     """What Conv2D and Conv2DTranspose share: the settings, and b (F,)."""
 
-    def __init__(self, in_channels: int, filters: int, kernel_size,
-                 strides=1, padding: str = "valid", *, rng=None,
-                 dtype=np.float32):
+    def __init__(self, in_channels: int, filters: int,
+                 kernel_size: int | tuple, strides: int | tuple = 1,
+                 padding: str = "valid", *,
+                 rng: np.random.Generator | None = None, dtype=np.float32):
         who = type(self).__name__
         check_sizes(who, in_channels=in_channels, filters=filters)
         if padding not in ("valid", "same"):
@@ -151,11 +156,11 @@ class Conv2D(Convolution):
     """
 
     @property
-    def w_shape(self):
+    def w_shape(self) -> tuple:
         """(KH, KW, C, F), as Keras has it."""
         return (*self.kernel_size, self.in_channels, self.filters)
 
-    def y_shape(self, x_shape) -> tuple:
+    def y_shape(self, x_shape: tuple) -> tuple:
         """(N, P, Q, F) for an x of shape (N, H, W, C)."""
         N, H, W, _ = x_shape
         sizes = zip((H, W), self.kernel_size, self.strides)
@@ -166,14 +171,14 @@ class Conv2D(Convolution):
                 "use larger images, a smaller kernel or padding='same'")
         return N, P, Q, self.filters
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         w, b = self.params["w"], self.params["b"]
         check_array(self, "x", x, ("N", "H", "W", self.in_channels), like=w)
         self.y_shape(x.shape)
         self.cache = x
         return correlate(x, w, self.strides, self.padding) + b
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         x, w = self.recall(), self.params["w"]
         check_array(self, "dy", dy, self.y_shape(x.shape), like=x)
         self.grads = {
@@ -191,11 +196,11 @@ class Conv2DTranspose(Convolution):
     """
 
     @property
-    def w_shape(self):
+    def w_shape(self) -> tuple:
         """(KH, KW, F, C), as Keras has it."""
         return (*self.kernel_size, self.filters, self.in_channels)
 
-    def y_shape(self, x_shape) -> tuple:
+    def y_shape(self, x_shape: tuple) -> tuple:
         """(N, H, W, F) for an x of shape (N, P, Q, C)."""
         N, P, Q, _ = x_shape
         H, W = (size * stride + (max(kernel - stride, 0)
@@ -204,14 +209,14 @@ class Conv2DTranspose(Convolution):
                 in zip((P, Q), self.kernel_size, self.strides))
         return N, H, W, self.filters
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         w, b = self.params["w"], self.params["b"]
         check_array(self, "x", x, ("N", "P", "Q", self.in_channels), like=w)
         self.cache = x
         return correlate_dx(x, w, self.y_shape(x.shape)[1:3], self.strides,
                             self.padding) + b
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         x, w = self.recall(), self.params["w"]
         check_array(self, "dy", dy, self.y_shape(x.shape), like=x)
         self.grads = {

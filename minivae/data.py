@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import get_xp
+from .backend import Array, get_xp
 
 DATASETS = Path(__file__).parent / "datasets"
 
@@ -73,8 +73,9 @@ def binarize(grey: np.ndarray) -> np.ndarray:
     return (grey > 127).astype(np.uint8)
 
 
-def batches(images, batch_size: int, rng: np.random.Generator | None = None,
-            dtype=np.float32) -> Iterator:
+def batches(images: Array, batch_size: int,
+            rng: np.random.Generator | None = None,
+            dtype=np.float32) -> Iterator[Array]:
     """Yield all images (N, ...) once, batch_size at a time, as dtype.
 
     In random order if rng is given; the last batch has what is left. Images

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .backend import get_xp, move, to_numpy
+from .backend import Array, get_xp, move, to_numpy
 from .layers import Layer
 
 STEP = 1e-5      # rounding costs about 1e-16 / h, the O(h²) term about 1e-10
@@ -68,8 +68,9 @@ class Report:
         return "\n".join(lines)
 
 
-def check_layer(layer: Layer, x, *, rng=None, tolerance: float = TOLERANCE,
-                verbose: bool = True) -> Report:
+def check_layer(layer: Layer, x: Array, *,
+                rng: np.random.Generator | None = None,
+                tolerance: float = TOLERANCE, verbose: bool = True) -> Report:
     """Check a layer's every gradient at x; return a report, and print it.
 
     x (N, ...) and the parameters must be float64, else TypeError. The report
@@ -102,7 +103,7 @@ def check_layer(layer: Layer, x, *, rng=None, tolerance: float = TOLERANCE,
     return report
 
 
-def check_function(name: str, f: Callable, dy, pairs: dict, *,
+def check_function(name: str, f: Callable, dy: Array, pairs: dict, *,
                    tolerance: float = TOLERANCE,
                    verbose: bool = True) -> Report:
     """Check gradients of any function; return a report, and print it.
@@ -136,7 +137,7 @@ def _worst(name, analytic, tolerance, numeric, margin) -> Row:
                float(analytic[i]), float(numeric[i]), bool(kink))
 
 
-def numeric_gradient(f: Callable, a, dy,
+def numeric_gradient(f: Callable, a: Array, dy: Array,
                      h: float = STEP) -> tuple[np.ndarray, np.ndarray]:
     """Return dL/da for L = Σ dy·f() by central differences, and a margin.
 
@@ -160,7 +161,7 @@ def numeric_gradient(f: Callable, a, dy,
     return gradient, margin
 
 
-def relative_error(analytic, numeric) -> np.ndarray:
+def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
     """|a − n| / (|a| + |n|), element by element; inf where not finite.
 
     An element far below the largest is a sum whose terms cancelled, but
@@ -176,7 +177,8 @@ def relative_error(analytic, numeric) -> np.ndarray:
     return np.where(np.isfinite(error), error, np.inf)
 
 
-def broken_promises(layer: Layer, x, dy, other) -> list[str]:
+def broken_promises(layer: Layer, x: Array, dy: Array,
+                    other: Array) -> list[str]:
     """Return which promises of Layer a layer breaks, a sentence for each.
 
     x and other are two inputs of one shape, dy is an upstream for either.

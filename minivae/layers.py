@@ -14,7 +14,7 @@ from types import ModuleType
 
 import numpy as np
 
-from .backend import get_xp, move
+from .backend import Array, get_xp, move
 
 
 class Layer:
@@ -33,11 +33,11 @@ class Layer:
         self.params = params
         self.grads = {name: np.zeros_like(p) for name, p in params.items()}
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         """Return y = f(x)."""
         raise NotImplementedError(f"{self} has no forward")
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         """Return dx, and leave the gradients of the parameters in grads."""
         raise NotImplementedError(f"{self} has no backward")
 
@@ -62,20 +62,20 @@ class Layer:
 class Dense(Layer):
     """y = x·w + b, for x (N, in_features), w (in_features, units)."""
 
-    def __init__(self, in_features: int, units: int, *, rng=None,
-                 dtype=np.float32):
+    def __init__(self, in_features: int, units: int, *,
+                 rng: np.random.Generator | None = None, dtype=np.float32):
         check_sizes("Dense", in_features=in_features, units=units)
         self.in_features, self.units = in_features, units
         super().__init__(w=glorot_uniform((in_features, units), rng, dtype),
                          b=np.zeros(units, dtype))
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         w, b = self.params["w"], self.params["b"]
         check_array(self, "x", x, ("N", self.in_features), like=w)
         self.cache = x
         return x @ w + b                                     # (N, units)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         x, w = self.recall(), self.params["w"]
         check_array(self, "dy", dy, (len(x), self.units), like=x)
         # y[n,j] = Σ_i x[n,i]·w[i,j] + b[j]. Each of the three gradients
@@ -91,13 +91,13 @@ class Dense(Layer):
 class ReLU(Layer):
     """y = max(x, 0), element by element."""
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         check_array(self, "x", x, (...,))
         y = get_xp(x).maximum(x, 0)
         self.cache = y
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         y = self.recall()
         check_array(self, "dy", dy, y.shape, like=y)
         # dy/dx is 1 where x > 0, which is where y > 0, and 0 elsewhere.
@@ -108,13 +108,13 @@ class ReLU(Layer):
 class Sigmoid(Layer):
     """y = σ(x) = 1 / (1 + e⁻ˣ), element by element."""
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         check_array(self, "x", x, (...,))
         y = sigmoid(x)
         self.cache = y
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         y = self.recall()
         check_array(self, "dy", dy, y.shape, like=y)
         return dy * y * (1 - y)                              # σ' = σ·(1 − σ)
@@ -129,7 +129,7 @@ class Reshape(Layer):
         check_sizes("Reshape", **{f"shape[{i}]": size
                                   for i, size in enumerate(self.shape)})
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         check_array(self, "x", x, ("N", ...))
         if math.prod(x.shape[1:]) != math.prod(self.shape):
             raise ValueError(f"{self}: x has shape {x.shape}, but "
@@ -138,7 +138,7 @@ class Reshape(Layer):
         self.cache = x
         return x.reshape(len(x), *self.shape)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         x = self.recall()
         check_array(self, "dy", dy, (len(x), *self.shape), like=x)
         return dy.reshape(x.shape)
@@ -150,12 +150,12 @@ class Reshape(Layer):
 class Flatten(Layer):
     """(N, H, W, C) -> (N, H·W·C), or whatever follows N in one row."""
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         check_array(self, "x", x, ("N", ...))
         self.cache = x
         return x.reshape(len(x), math.prod(x.shape[1:]))
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         x = self.recall()
         check_array(self, "dy", dy, (len(x), math.prod(x.shape[1:])), like=x)
         return dy.reshape(x.shape)
@@ -170,28 +170,28 @@ class Sequential(Layer):
     def __init__(self, layers: Sequence[Layer]):
         self.layers = list(layers)
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         for layer in self.layers:
             x = layer.forward(x)
         return x
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         # (f∘g)' = (f'∘g)·g': the chain rule, from the last layer to the first
         for layer in reversed(self.layers):
             dy = layer.backward(dy)
         return dy
 
     @property
-    def params(self):
+    def params(self) -> dict:
         return {f"{i}.{name}": p for i, layer in enumerate(self.layers)
                 for name, p in layer.params.items()}
 
     @property
-    def grads(self):
+    def grads(self) -> dict:
         return {f"{i}.{name}": g for i, layer in enumerate(self.layers)
                 for name, g in layer.grads.items()}
 
-    def to(self, xp):
+    def to(self, xp: ModuleType) -> "Sequential":
         for layer in self.layers:
             layer.to(xp)
         return self
@@ -200,14 +200,15 @@ class Sequential(Layer):
         return f"Sequential({self.layers})"
 
 
-def sigmoid(x):
+def sigmoid(x: Array) -> Array:
     """Return σ(x) without overflow: e^−|x| is never above 1."""
     xp = get_xp(x)
     e = xp.exp(-abs(x))
     return xp.where(x >= 0, 1, e) / (1 + e)
 
 
-def glorot_uniform(shape: tuple, rng=None, dtype=np.float32) -> np.ndarray:
+def glorot_uniform(shape: tuple, rng: np.random.Generator | None = None,
+                   dtype=np.float32) -> np.ndarray:
     """Draw weights that keep the size of signals from layer to layer.
 
     Uniform in ±sqrt(6 / (fan_in + fan_out)), so that neither activations
@@ -233,7 +234,8 @@ def check_sizes(who, **sizes) -> None:
                              "of at least 1 was expected")
 
 
-def check_array(who, name: str, x, shape: tuple, like=None) -> None:
+def check_array(who, name: str, x: Array, shape: tuple,
+                like: Array | None = None) -> None:
     """Refuse an array that a layer was not built for, in one sentence.
 
     shape: the one expected; letters stand for any size, a last `...` for

@@ -7,13 +7,13 @@ and no small constant: the formulas below have no 0·∞ and no log(0).
 """
 import math
 
-from .backend import get_xp
+from .backend import Array, get_xp
 from .layers import check_array
 
 LOG_2PI = math.log(2 * math.pi)
 
 
-def bernoulli_logpdf(x, logits):
+def bernoulli_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
     """log p(x | logits) of binary pixels x, and its gradient dlogits.
 
     A logit is the log-odds of ink: p = σ(logit). x and logits (N, ...) have
@@ -32,7 +32,9 @@ def bernoulli_logpdf(x, logits):
     return sum_per_image(logpdf), dlogits
 
 
-def gaussian_logpdf(z, mu=0.0, logvar=0.0):
+def gaussian_logpdf(
+        z: Array, mu: Array | float = 0.0, logvar: Array | float = 0.0
+) -> tuple[Array, Array, Array, Array]:
     """log N(z; mu, e^logvar), and its gradients dz, dmu, dlogvar.
 
     z is (N, D); mu and logvar are too, or numbers (as they stand, the
@@ -48,7 +50,7 @@ def gaussian_logpdf(z, mu=0.0, logvar=0.0):
     return logpdf, -dmu, dmu, 0.5 * (squares - 1)
 
 
-def gaussian_kl(mu, logvar):
+def gaussian_kl(mu: Array, logvar: Array) -> tuple[Array, Array, Array]:
     """KL(N(mu, e^logvar) ‖ N(0, 1)), and its gradients dmu, dlogvar.
 
     The mean of log q(z) − log p(z) over z ~ q, in closed form: how many nats
@@ -62,6 +64,6 @@ def gaussian_kl(mu, logvar):
     return kl, mu, 0.5 * excess
 
 
-def sum_per_image(a):
+def sum_per_image(a: Array) -> Array:
     """Sum (N, ...) over all axes but the first: (N,)."""
     return a.reshape(len(a), math.prod(a.shape[1:])).sum(axis=1)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 
-from .backend import to_numpy
+from .backend import Array, to_numpy
 from .data import Dataset, batches
 from .vae import VAE
 
@@ -42,7 +43,7 @@ def tile(images: np.ndarray, columns: int) -> np.ndarray:
     return grid.transpose(0, 2, 1, 3, 4).reshape(-1, columns * W, C)
 
 
-def show(ax, image: np.ndarray, title: str = "") -> None:
+def show(ax: Axes, image: np.ndarray, title: str = "") -> None:
     """Show an image (H, W, C) in 0..1, without ticks, its ink dark."""
     if image.shape[-1] == 1:
         ax.imshow(image[..., 0], cmap="gray_r", vmin=0, vmax=1)
@@ -126,7 +127,7 @@ def save_binarization(path: Path, data: Dataset) -> None:
         "Every pixel becomes 0 or 1")
 
 
-def save_reconstructions(path: Path, vae: VAE, images) -> None:
+def save_reconstructions(path: Path, vae: VAE, images: Array) -> None:
     """Draw images (n, H, W, C), and what the decoder makes of their mu."""
     x = vae.asarray(images)
     decoded = vae.decode(vae.encode(x)[0], apply_sigmoid=True)
@@ -144,7 +145,8 @@ def save_samples(path: Path, vae: VAE, rng: np.random.Generator) -> None:
     figure.savefig(path)
 
 
-def save_scatter(path: Path, vae: VAE, images, labels, names) -> None:
+def save_scatter(path: Path, vae: VAE, images: Array, labels: np.ndarray,
+                 names: tuple) -> None:
     """Draw the means mu of images (N, ...), coloured by labels (N,).
 
     Raises ValueError where there is not one label for each image.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .backend import to_numpy
+from .backend import Array, to_numpy
 from .data import batches, read_npz
 from .optim import Adam
 from .vae import VAE, conv_vae
@@ -20,7 +20,7 @@ from .vae import VAE, conv_vae
 LOG_COLUMNS = ("epoch", "step", "train_loss", "test_elbo", "seconds")
 
 
-def train_step(vae: VAE, adam: Adam, x, eps):
+def train_step(vae: VAE, adam: Adam, x: Array, eps: Array) -> Array:
     """Improve vae by one batch x (N, ...) with noise eps (N, D).
 
     Returns the loss before the step: minus the mean ELBO, in nats. Raises
@@ -36,7 +36,7 @@ def train_step(vae: VAE, adam: Adam, x, eps):
     return loss
 
 
-def evaluate(vae: VAE, images, eps,
+def evaluate(vae: VAE, images: Array, eps: Array,
              batch_size: int = 100) -> tuple[float, float]:
     """Return the mean reconstruction log p(x|z) and the mean KL, in nats.
 

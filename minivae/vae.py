@@ -1,8 +1,8 @@
 """The variational autoencoder: its bound, the bound's gradient, its networks.
 
 An encoder turns an image x into a cloud of codes, q(z|x) = N(mu, e^logvar);
-a decoder turns a code z into the odds of every pixel, p(x|z). Training lifts
-the evidence lower bound (ELBO), never above log p(x), in nats:
+a decoder turns a code z into the probability of ink in every pixel, p(x|z).
+Training lifts the evidence lower bound (ELBO), never above log p(x), in nats:
 
     ELBO(x) = E[ log p(x|z) + log p(z) − log q(z|x) ]   over z ~ q(z|x)
 
@@ -13,14 +13,14 @@ from types import ModuleType
 
 import numpy as np
 
-from .backend import get_xp, move
+from .backend import Array, get_xp, move
 from .conv import Conv2D, Conv2DTranspose
 from .layers import (Dense, Flatten, Layer, ReLU, Reshape, Sequential,
                      check_array, check_sizes, sigmoid)
 from .losses import bernoulli_logpdf, gaussian_logpdf
 
 
-def reparameterize(mu, logvar, eps):
+def reparameterize(mu: Array, logvar: Array, eps: Array) -> Array:
     """z = mu + σ·eps, with σ = e^(logvar/2): all of them (N, D).
 
     z ~ N(mu, σ²) where eps ~ N(0, 1): the draw has become an input, and z a
@@ -31,7 +31,8 @@ def reparameterize(mu, logvar, eps):
     return mu + get_xp(mu).exp(0.5 * logvar) * eps
 
 
-def reparameterize_backward(dz, logvar, eps):
+def reparameterize_backward(dz: Array, logvar: Array,
+                            eps: Array) -> tuple[Array, Array]:
     """Return dmu and dlogvar: dz/dmu = 1, and dz/dlogvar = ½·σ·eps."""
     return dz, dz * (0.5 * get_xp(dz).exp(0.5 * logvar) * eps)
 
@@ -48,7 +49,7 @@ class VAE:
 
     # ---- the bound and its gradient ----------------------------------------
 
-    def elbo_terms(self, x, eps):
+    def elbo_terms(self, x: Array, eps: Array) -> tuple[Array, Array]:
         """Return (reconstruction, kl), each (N,) in nats, from one sample.
 
         x is (N, ...), eps (N, D) ~ N(0, 1). reconstruction = log p(x|z) and
@@ -66,12 +67,12 @@ class VAE:
         self.cache = logvar, eps, dlogits, dz_prior
         return log_p_x, log_q - log_p_z
 
-    def elbo(self, x, eps):
+    def elbo(self, x: Array, eps: Array) -> Array:
         """Return the one-sample ELBO of each image x: (N,), in nats."""
         reconstruction, kl = self.elbo_terms(x, eps)
         return reconstruction - kl
 
-    def loss_and_grads(self, x, eps):
+    def loss_and_grads(self, x: Array, eps: Array) -> tuple[Array, dict]:
         """Return minus the mean ELBO, one number, and its gradients by name.
 
         x is (N, ...), eps (N, D). Raises ValueError for a batch of none.
@@ -82,7 +83,8 @@ class VAE:
         reconstruction, kl = self.elbo_terms(x, eps)
         loss = (kl - reconstruction).mean()
 
-        # loss = −1/N Σ [log p(x|z) + log p(z) − log q(z|x)], upside down:
+        # loss = −1/N Σ [log p(x|z) + log p(z) − log q(z|x)]. Upside down: z
+        # feeds the first two terms, whose own gradients forward has kept.
         N, (logvar, eps, dlogits, dz_prior) = len(x), self.cache
         dz = self.decoder.backward(-dlogits / N) - dz_prior / N
         dmu, dlogvar = reparameterize_backward(dz, logvar, eps)
@@ -92,19 +94,20 @@ class VAE:
 
     # ---- the two networks --------------------------------------------------
 
-    def encode(self, x):
+    def encode(self, x: Array) -> tuple[Array, Array]:
         """Images x (N, ...) -> mu and logvar, each (N, D)."""
         code = self.encoder.forward(x)
         check_array("encode", "the encoder's output", code,
                     (len(x), 2 * self.latent_dim))
         return code[:, :self.latent_dim], code[:, self.latent_dim:]
 
-    def decode(self, z, apply_sigmoid: bool = False):
-        """Codes z (N, D) -> logits, or with sigmoid the odds of ink in 0…1."""
+    def decode(self, z: Array, apply_sigmoid: bool = False) -> Array:
+        """Codes z (N, D) -> logits, or with sigmoid: probabilities of ink."""
         logits = self.decoder.forward(z)
         return sigmoid(logits) if apply_sigmoid else logits
 
-    def sample(self, n: int = 100, rng=None):
+    def sample(self, n: int = 100,
+               rng: np.random.Generator | None = None) -> Array:
         """Decode n codes z ~ N(0, 1): each pixel's probability of ink.
 
         N(0, 1) is where codes come from, by the prior p(z) that the KL has
@@ -112,7 +115,7 @@ class VAE:
         """
         return self.decode(self.noise(n, rng), apply_sigmoid=True)
 
-    def noise(self, n: int, rng=None):
+    def noise(self, n: int, rng: np.random.Generator | None = None) -> Array:
         """Draw eps ~ N(0, 1), (n, D), for n images.
 
         It is rounded only after it was drawn, and by NumPy: so float32 and
@@ -122,7 +125,7 @@ class VAE:
         rng = rng or np.random.default_rng()
         return self.asarray(rng.standard_normal((n, self.latent_dim)))
 
-    def asarray(self, a):
+    def asarray(self, a: Array) -> Array:
         """Return a as an array of the parameters' dtype, on their device."""
         w = next(iter(self.params.values()))
         return move(a, get_xp(w)).astype(w.dtype, copy=False)
@@ -154,7 +157,8 @@ class VAE:
 
 
 def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
-             filters: int = 32, rng=None, dtype=np.float32) -> VAE:
+             filters: int = 32, rng: np.random.Generator | None = None,
+             dtype=np.float32) -> VAE:
     """The tutorial's network; with its defaults, 69,989 parameters.
 
     image_shape: (H, W, C), H and W multiples of 4 from 8 on. filters: those
