@@ -51,9 +51,9 @@ def main(args):
             for batch, x in enumerate(
                     batches(train_images, args.batch_size, rng)):
                 eps = vae.noise(len(x), rng)
-                loss = train_step(vae, adam, x, eps)
+                loss = float(train_step(vae, adam, x, eps))
 
-                sum_of_losses += float(loss) * len(x)
+                sum_of_losses += loss * len(x)
                 bar.set_postfix_str(f"loss {loss:.1f}", refresh=False)
                 bar.update(len(x))
                 if epoch == 1 and batch % SNAPSHOT_EVERY == 0:

@@ -154,9 +154,9 @@ def numeric_gradient(f: Callable, a: Array, dy: Array,
         y_minus = f().copy()
         a[i] = a_i
         # Differences first, sums later: what did not move cancels exactly
-        right = (dy * (y_plus - y)).sum() / h
-        left = (dy * (y - y_minus)).sum() / h
-        gradient[i] = (dy * (y_plus - y_minus)).sum() / (2 * h)
+        right = float((dy * (y_plus - y)).sum()) / h
+        left = float((dy * (y - y_minus)).sum()) / h
+        gradient[i] = float((dy * (y_plus - y_minus)).sum()) / (2 * h)
         margin[i] = abs(right - left)
     return gradient, margin
 

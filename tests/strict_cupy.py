@@ -1,0 +1,153 @@
+"""A stand-in for CuPy, stricter than the original: for tests without a GPU.
+
+It computes with NumPy, and so differs from CuPy in nothing but speed where
+code is right. Where code is wrong it raises, as CuPy does (or silently does
+something else): a NumPy array mixed with one of its own, an implicit
+conversion, a name that CuPy does not have. Reductions give arrays of no
+axes, as on a GPU, not numbers. cupy_names.json has the names that CuPy has;
+test_cupy.py compares them with the real one where that is installed.
+"""
+import json
+import operator
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+
+NAMES = json.loads((Path(__file__).parent / "cupy_names.json").read_text())
+MODULE_NAMES = set(NAMES["cupy"].split())
+ARRAY_NAMES = set(NAMES["ndarray"].split())
+
+
+def wrap(value):
+    """Turn what NumPy gave into what CuPy would have given."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return ndarray(np.asarray(value))
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(wrap, value))
+    return value
+
+
+def unwrap(value):
+    """Turn an argument into NumPy's; refuse what CuPy would not take."""
+    if isinstance(value, ndarray):
+        return value._a
+    if isinstance(value, np.ndarray):
+        raise TypeError(f"Unsupported type {type(value)}: a NumPy array was "
+                        "given to CuPy")
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(unwrap, value))
+    return value
+
+
+class ndarray:
+    """Plays cupy.ndarray."""
+
+    __array_ufunc__ = None             # numpy_array + this one: TypeError
+
+    def __init__(self, a):
+        self._a = a
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed."
+                        " Please use `.get()`")
+
+    def get(self):
+        return self._a.copy()
+
+    def __getattr__(self, name):
+        if name not in ARRAY_NAMES:
+            raise AttributeError(f"cupy.ndarray has no {name}")
+        value = getattr(self._a, name)
+        if not callable(value):
+            return wrap(value)
+
+        def method(*args, **kwargs):
+            return wrap(value(*map(unwrap, args), **{
+                k: unwrap(v) for k, v in kwargs.items()}))
+        return method
+
+    def __getitem__(self, index):
+        return wrap(self._a[unwrap(index)])
+
+    def __setitem__(self, index, value):
+        self._a[unwrap(index)] = unwrap(value)
+
+    def __len__(self):
+        return len(self._a)
+
+    def __float__(self):
+        return float(self._a)
+
+    def __int__(self):
+        return int(self._a)
+
+    def __bool__(self):
+        return bool(self._a)
+
+
+def _operator(name):
+    plain = name.removeprefix("i") if name in (
+        "iadd", "isub", "imul", "itruediv") else name
+
+    def method(self, *others):
+        function = getattr(operator, f"__{name}__")
+        if name == plain:
+            return wrap(function(self._a, *map(unwrap, others)))
+        function(self._a, *map(unwrap, others))         # in place: x += y
+        return self
+
+    def reflected(self, other):
+        return wrap(getattr(operator, f"__{name}__")(unwrap(other), self._a))
+    return method, reflected
+
+
+for _name in ("add sub mul truediv floordiv mod pow matmul lt le gt ge eq ne "
+              "and or neg abs iadd isub imul itruediv").split():
+    _method, _reflected = _operator(_name)
+    setattr(ndarray, f"__{_name}__", _method)
+    if _name in "add sub mul truediv pow matmul".split():
+        setattr(ndarray, f"__r{_name}__", _reflected)
+
+
+class StrictCupy(types.ModuleType):
+    """Plays the module cupy: each of its functions is NumPy's."""
+
+    ndarray = ndarray
+
+    def __init__(self):
+        super().__init__("cupy")
+        runtime = types.SimpleNamespace(
+            getDeviceProperties=lambda device: {"name": b"Stand-in"})
+        self.cuda = types.SimpleNamespace(runtime=runtime)
+
+    @staticmethod
+    def asarray(a, dtype=None):
+        """Copy a NumPy array to "the GPU": one of the two ways across."""
+        a = a._a if isinstance(a, ndarray) else a
+        return ndarray(np.array(a, dtype))
+
+    @staticmethod
+    def asnumpy(a):
+        """Copy back from "the GPU"."""
+        return a.get()
+
+    def __getattr__(self, name):
+        if name not in MODULE_NAMES:
+            raise AttributeError(f"cupy has no {name}")
+        value = getattr(np, name)
+        if isinstance(value, type) or not callable(value):
+            return value                                # float32, pi, newaxis
+
+        def function(*args, **kwargs):
+            return wrap(value(*map(unwrap, args), **{
+                k: unwrap(v) for k, v in kwargs.items()}))
+        return function
+
+
+def install(monkeypatch):
+    """Let `import cupy` find a fresh stand-in; return it."""
+    cupy = StrictCupy()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    return cupy

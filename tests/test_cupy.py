@@ -1,0 +1,149 @@
+"""Everything that touches arrays runs on CuPy, with no implicit conversion.
+
+Without a GPU a strict stand-in plays CuPy; the numbers must then be NumPy's,
+bit for bit, because it computes with NumPy.
+"""
+import sys
+
+import numpy as np
+import pytest
+import strict_cupy
+from examples import all_layers, examples
+from test_demos import PICTURES, arguments, load
+
+from minivae import (Adam, bernoulli_logpdf, check_layer, choose_device,
+                     conv_vae, gaussian_kl)
+from minivae.backend import get_xp, move, to_numpy
+from minivae.data import batches
+from minivae.train import evaluate, load_model, save_model, train_step
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    return strict_cupy.install(monkeypatch)
+
+
+# ---- the stand-in is strict ------------------------------------------------
+
+@pytest.mark.parametrize("mistake", [
+    lambda cp, g, n: np.exp(g),
+    lambda cp, g, n: np.asarray(g),
+    lambda cp, g, n: g + n,
+    lambda cp, g, n: n + g,
+    lambda cp, g, n: n @ g,
+    lambda cp, g, n: cp.exp(n),
+    lambda cp, g, n: cp.concatenate([g, n]),
+    lambda cp, g, n: g.__setitem__(0, n[0]),
+    lambda cp, g, n: g[np.array([0, 1])],
+    lambda cp, g, n: n.__setitem__(slice(None), g),
+    lambda cp, g, n: g.tobytes_of,
+    lambda cp, g, n: cp.random_of,
+    lambda cp, g, n: g.itemset(0, 1),
+])
+def test_mixing_and_converting_are_refused(cupy, mistake):
+    n = np.ones((3, 3))
+    with pytest.raises((TypeError, AttributeError, ValueError)):
+        mistake(cupy, cupy.asarray(n), n)
+
+
+def test_reductions_give_arrays(cupy):
+    g = cupy.asarray(np.arange(3.0))
+    assert type(g.sum()) is type(g) and g.sum().shape == ()
+    assert float(g.sum()) == 3.0
+
+
+def test_the_stand_in_has_only_the_names_of_the_original():
+    real = pytest.importorskip("cupy", reason="CuPy is not installed")
+    if isinstance(real, strict_cupy.StrictCupy):
+        pytest.skip("CuPy is not installed")
+    assert strict_cupy.MODULE_NAMES <= set(dir(real))
+    assert strict_cupy.ARRAY_NAMES <= set(dir(real.ndarray))
+
+
+# ---- everything runs on it -------------------------------------------------
+
+def test_a_gpu_is_found(cupy):
+    assert choose_device("auto") == (cupy, "gpu (Stand-in)")
+    assert choose_device("cpu")[0] is np
+
+
+@pytest.mark.parametrize("cls", all_layers(), ids=lambda c: c.__name__)
+def test_layers(cupy, cls):
+    for (host, x), (device, _) in zip(examples(cls), examples(cls)):
+        device.to(cupy)
+        y = host.forward(x)
+        gpu_y = device.forward(move(x, cupy))
+        dx, gpu_dx = host.backward(y), device.backward(gpu_y)
+        for got, want in zip([gpu_y, gpu_dx, *device.grads.values()],
+                             [y, dx, *host.grads.values()], strict=True):
+            assert get_xp(got) is cupy
+            np.testing.assert_array_equal(to_numpy(got), want)
+        back = device.to(np)
+        assert all(get_xp(p) is np for p in back.params.values())
+
+
+def test_gradient_checks(cupy, prove):
+    for cls in all_layers():
+        for layer, x in examples(cls)[:1]:
+            prove(check_layer(layer.to(cupy), move(x, cupy), verbose=False))
+
+
+def test_losses(cupy):
+    rng = np.random.default_rng(0)
+    x, logits = (rng.random((3, 4)) > 0.5) * 1.0, rng.standard_normal((3, 4))
+    for loss in bernoulli_logpdf, gaussian_kl:
+        got = loss(move(x, cupy), move(logits, cupy))
+        for a, b in zip(got, loss(x, logits), strict=True):
+            np.testing.assert_array_equal(to_numpy(a), b)
+
+
+def test_training_and_evaluating(cupy):
+    def train(xp):
+        rng = np.random.default_rng(0)
+        images = move(rng.integers(0, 2, (48, 8, 8, 1), "uint8"), xp)
+        vae = conv_vae((8, 8, 1), filters=2, rng=rng).to(xp)
+        adam, losses = Adam(vae.params), []
+        for x in batches(images, 20, rng):
+            assert get_xp(x) is xp
+            losses.append(float(train_step(vae, adam, x,
+                                           vae.noise(len(x), rng))))
+        scores = evaluate(vae, images, vae.noise(len(images), rng), 20)
+        return losses, scores, vae
+    host, gpu = train(np), train(cupy)
+    assert host[:2] == gpu[:2]
+    for name, p in host[2].params.items():
+        assert get_xp(gpu[2].params[name]) is cupy
+        np.testing.assert_array_equal(to_numpy(gpu[2].params[name]), p)
+
+
+def test_a_gpus_model_can_be_loaded_on_a_cpu(cupy, tmp_path):
+    vae = conv_vae((8, 8, 1), filters=2)
+    z = vae.noise(3)
+    want = vae.decode(z)
+    save_model(tmp_path / "model.npz", vae.to(cupy), (8, 8, 1))
+    np.testing.assert_array_equal(
+        load_model(tmp_path / "model.npz").decode(z), want)
+
+
+def test_an_array_on_the_wrong_device_gets_a_sentence(cupy):
+    layer, x = examples(all_layers()[0])[0]
+    with pytest.raises(TypeError, match="x is a numpy ndarray, but a .* was "
+                       "expected"):
+        layer.to(cupy).forward(x)
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 3])
+def test_the_main_demo(cupy, monkeypatch, tmp_path, capsys, latent_dim):
+    assert sys.modules["cupy"] is cupy
+    demo = load("train_fashion.py")
+    real = demo.load_fashion_mnist()
+    few = real._replace(test_images=real.test_images[:300],
+                        test_labels=real.test_labels[:300],
+                        grey_index=real.grey_index % 300)
+    monkeypatch.setattr(demo, "load_fashion_mnist", lambda: few)
+    args = arguments(demo, monkeypatch, "--device", "gpu", "--limit", 64,
+                     "--epochs", 1, "--latent-dim", latent_dim, "--out",
+                     tmp_path)
+    assert demo.main(args) is None
+    assert PICTURES <= {p.name for p in tmp_path.iterdir()}
+    assert "gpu (Stand-in)" in capsys.readouterr().out
