@@ -100,7 +100,8 @@ def save_gif(path: Path, frames: list[np.ndarray]) -> None:
 
     In 32 greys where there is no colour: a quarter of the file's size.
     """
-    imageio.imwrite(path, [f // 8 * 8 if f.ndim == 2 else f for f in frames],
+    few = np.round(np.linspace(0, 255, 32)).astype(np.uint8)
+    imageio.imwrite(path, [few[f // 8] if f.ndim == 2 else f for f in frames],
                     loop=0, duration=[250] * (len(frames) - 1) + [3000])
 
 
@@ -162,7 +163,7 @@ def save_scatter(path: Path, vae: VAE, images: Array, labels: np.ndarray,
     down = mu[:, 1] if vae.latent_dim > 1 else labels
     for c, name in enumerate(names):
         of = labels == c
-        ax.scatter(mu[of, 0], down[of], s=3, alpha=0.5, color=f"C{c}",
+        ax.scatter(mu[of, 0], down[of], s=4, alpha=0.7, color=f"C{c}",
                    linewidths=0, label=name)
     ax.set(xlabel="mu[0]", title="Where the encoder puts the test images",
            ylabel="mu[1]" if vae.latent_dim > 1 else "class")

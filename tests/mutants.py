@@ -1,0 +1,144 @@
+"""Break minivae on purpose, in many small ways: does a test notice?
+
+    python tests/mutants.py              every mutant (minutes)
+    python tests/mutants.py conv KL      those whose file or name has a word
+    python tests/mutants.py --list       only say what they are
+
+Each mutant is one mistake, patched into a copy of the library; then the
+tests of that file run until one fails. A mutant that passes them all is a
+hole in the tests, and the exit status is 1.
+
+Those marked * are real: they are, or were, in VAEs that other people
+published, with plausible pictures. Those with a test's name are about its
+tolerance: a mistake hardly larger than it allows, which that very test must
+still see.
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+ROOT = Path(__file__).parent.parent
+
+# which tests a mistake in a file must fail, the quickest first
+TESTS = {
+    "backend": ["backend", "cupy"],
+    "layers": ["layers", "oracle"],
+    "gradcheck": ["gradcheck"],
+    "conv": ["oracle", "conv", "layers"],
+    "losses": ["losses", "oracle", "vae"],
+    "vae": ["vae"],
+    "optim": ["optim", "oracle"],
+    "data": ["data"],
+    "train": ["train"],
+    "plots": ["plots"],
+}
+
+
+class Mutant(NamedTuple):
+    """One mistake in a file: old parts of lines, and the new ones."""
+
+    file: str
+    name: str
+    patch: dict[str, str]
+    tests: list[str]
+
+
+def mutants() -> list[Mutant]:
+    """Read the mutants from mutants.txt."""
+    text = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
+    found = []
+    for block in text.strip().split("\n\n"):
+        head, *lines = block.splitlines()
+        file, name = head.split(": ", 1)
+        file, _, test = file.partition(" | ")
+        lines = [line.replace(r"\n", "\n") for line in lines]
+        old = [line[2:] for line in lines if line.startswith("- ")]
+        new = [line[2:] for line in lines if line.startswith("+ ")]
+        found.append(Mutant(file, name, dict(zip(old, new, strict=True)),
+                            [test] if test else TESTS[file]))
+    return found
+
+
+def mutate(mutant: Mutant, text: str) -> str:
+    """Return the file's text with the mistake in it.
+
+    Each old part of the patch must stand in the file exactly once.
+    """
+    for old, new in mutant.patch.items():
+        if text.count(old) != 1:
+            raise ValueError(f"{mutant.file}: {mutant.name}: {old!r} stands "
+                             f"{text.count(old)} times in the file, not once")
+        text = text.replace(old, new)
+    return text
+
+
+def catch(mutant: Mutant | None) -> str | None:
+    """Run a mutant's tests; return the first that fails, None if none does."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in "minivae", "tests", "demos":
+            shutil.copytree(ROOT / name, Path(folder, name),
+                            ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "setup.cfg", folder)
+        tests = mutant.tests if mutant else set().union(*TESTS.values())
+        if mutant:
+            path = Path(folder, "minivae", f"{mutant.file}.py")
+            text = path.read_text(encoding="utf-8")
+            path.write_text(mutate(mutant, text), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p",
+             "no:cacheprovider", *map(path_of, tests)],
+            cwd=folder, capture_output=True, text=True, encoding="utf-8",
+            timeout=600, env={**os.environ, "OPENBLAS_NUM_THREADS": "1",
+                              "PYTHONDONTWRITEBYTECODE": "1"})
+    if done.returncode == 0:
+        return None
+    failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.M)
+    if not failed:
+        raise RuntimeError(f"pytest did not run:\n{done.stdout[-2000:]}")
+    return failed[1]
+
+
+def path_of(test):
+    """Return pytest's name of a test: "vae::test_it" or just "vae"."""
+    file, *rest = test.split("::")
+    return "::".join([f"tests/test_{file}.py", *rest])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("words", nargs="*", help="only mutants that have one")
+    parser.add_argument("--list", action="store_true")
+    args = parser.parse_args()
+    chosen = [m for m in mutants() if not args.words or any(
+        word in f"{m.file} {m.name}" for word in args.words)]
+    if args.list:
+        print(*(f"{m.file:<10} {m.name}" for m in chosen), sep="\n")
+        return 0
+    by = catch(None)
+    if by:
+        print(f"{by} fails without any mutant: mend that first")
+        return 1
+    survivors = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(
+            total=len(chosen), disable=None, leave=False) as bar:
+        for mutant, by in zip(chosen, pool.map(catch, chosen)):
+            bar.update()
+            bar.write(f"{mutant.file:<10} {mutant.name:<52} "
+                      f"{by or f'SURVIVED {mutant.tests}'}")
+            if by is None:
+                survivors.append(mutant)
+    print(f"{len(chosen)} mutants, {len(chosen) - len(survivors)} caught")
+    return bool(survivors)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""The list of mutants is in order; `python tests/mutants.py` runs them."""
+import ast
+from collections import Counter
+
+import mutants
+import pytest
+
+ALL = mutants.mutants()
+
+
+def test_there_are_enough():
+    assert len(ALL) >= 60
+    assert sum(m.name.startswith("* ") for m in ALL) >= 10
+    assert max(Counter((m.file, m.name, *m.tests)
+               for m in ALL).values()) == 1
+
+
+@pytest.mark.parametrize("mutant", ALL, ids=lambda m: f"{m.file}: {m.name}")
+def test_it_applies(mutant):
+    path = mutants.ROOT / "minivae" / f"{mutant.file}.py"
+    text = path.read_text(encoding="utf-8")
+    broken = mutants.mutate(mutant, text)
+    assert ast.dump(ast.parse(broken)) != ast.dump(ast.parse(text))
