@@ -10,6 +10,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
+from minivae.conv import windows
 from minivae.train import load_model
 
 DEMOS = Path(__file__).parent.parent / "demos"
@@ -160,6 +161,27 @@ def test_quick_is_only_a_default(monkeypatch):
     assert (usual.epochs, usual.learning_rate, usual.batch_size) == (
         10, 1e-4, 32)
     assert usual.out == Path("runs/fashion")
+
+
+def test_broken_gradients_finds_each_mistake(monkeypatch, tmp_path, capsys):
+    demo = load("broken_gradients.py")
+    monkeypatch.setattr(demo, "OUT", tmp_path)
+    demo.main(steps=2)
+    assert imageio.imread(tmp_path / "landscapes.png").std() > 5
+    found = {}
+    for line in capsys.readouterr().out.splitlines()[1:7]:
+        error, spread, answers = line.split()[-3:]
+        found[line[:32].strip()] = (float(error) > 1e-6, spread != "1.00",
+                                    answers == "WRONG")
+    # which of the three checks, gradients, spread and answers, finds which
+    assert found == {
+        "none": (False, False, False),
+        "σ = e^logvar": (False, True, False),
+        "mean over pixels, forward only": (True, False, False),
+        "Adam forgets its history": (False, False, True),
+        "'same' is off by one pixel": (False, False, True),
+        "dw from dy upside down": (True, False, False)}
+    assert windows(28, 3, 1, "same") == (28, 1, 1)         # put back
 
 
 def test_the_readmes_layer_passes_as_it_says(capsys):
