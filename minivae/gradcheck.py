@@ -50,15 +50,16 @@ class Report:
 
     def __str__(self):
         lines = [self.layer, f"  {'gradient':<10}{'elements':>9}"
-                             f"{'relative error':>17}"]
+                             f"{'relative error':>16}  at"]
         for row in self.rows:
             fine = row.error <= self.tolerance
+            where = ", ".join(map(str, row.where))
             lines.append(f"  d{row.name:<9}{row.elements:>9,}"
-                         f"{row.error:>17.1e}  {'ok' if fine else 'WRONG'}")
+                         f"{row.error:>16.1e}  {where:<12}"
+                         f"{'ok' if fine else 'WRONG'}")
             if not fine and row.where:
-                lines.append(f"    at {row.where}: backward says "
-                             f"{row.analytic:.8g}, differences "
-                             f"{row.numeric:.8g}")
+                lines.append(f"    backward says {row.analytic:.8g}, "
+                             f"differences {row.numeric:.8g}")
             if row.kink:
                 lines.append("    a kink: left and right of it the slopes "
                              "differ; move x away from it")

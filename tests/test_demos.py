@@ -189,8 +189,9 @@ def test_the_readmes_layer_passes_as_it_says(capsys):
     code, = (block for block in re.findall(r"```python\n(.*?)```\n", readme,
                                            re.DOTALL) if "Softplus" in block)
     exec(code, {})
-    printed = re.sub(r"\de-\d\d  ok", "...", capsys.readouterr().out)
-    assert printed in re.sub(r"\de-\d\d  ok", "...", readme)
+    printed = capsys.readouterr().out
+    rounding = r"\d\.\de-\d\d  \d, \d"            # differs between machines
+    assert re.sub(rounding, "", printed) in re.sub(rounding, "", readme)
 
 
 def test_gradient_check_passes_and_covers_all():

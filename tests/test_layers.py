@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from examples import all_layers, examples
 
-from minivae import (Conv2D, Dense, Flatten, ReLU, Reshape, Sequential,
-                     Sigmoid, check_layer)
+from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, ReLU, Reshape,
+                     Sequential, Sigmoid, check_layer)
 from minivae.layers import glorot_uniform
 
 layers = pytest.mark.parametrize("cls", all_layers(), ids=lambda c: c.__name__)
@@ -33,6 +33,33 @@ def test_the_search_finds_layers():
 def test_gradients(cls, prove):
     for layer, x in examples(cls):
         prove(check_layer(layer, x, verbose=False))
+
+
+@pytest.mark.parametrize("cls", [Dense, Conv2D, Conv2DTranspose],
+                         ids=lambda c: c.__name__)
+def test_complex_step(cls):
+    # f(a + ih) = f(a) + ih·f'(a) + …: no difference is taken, so nothing is
+    # lost to rounding, and h can be tiny
+    h = 1e-200
+    for layer, x in examples(cls, "complex128"):
+        dy = upstream(layer, x).real.astype(x.dtype)
+        layer.forward(x)
+        dx = layer.backward(dy)
+        for a, da in [(x, dx)] + [(p, layer.grads[name])
+                                  for name, p in layer.params.items()]:
+            for i in np.ndindex(a.shape):
+                a_i = a[i]
+                a[i] = a_i + 1j * h
+                slope = (dy * layer.forward(x)).sum().imag / h
+                a[i] = a_i
+                assert abs(slope - da[i].real) <= 1e-13 * abs(da).max()
+
+
+def test_a_layer_without_an_example_fails_by_name():
+    class Mystery(ReLU):
+        pass
+    with pytest.raises(LookupError, match="the layer Mystery has no example"):
+        examples(Mystery)
 
 
 @layers

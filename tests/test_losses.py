@@ -66,6 +66,17 @@ def test_complex_step_of_gaussian_logpdf(which):
                                    atol=1e-15)
 
 
+@pytest.mark.parametrize("which", ["mu", "logvar"])
+def test_complex_step_of_gaussian_kl(which):
+    gradient = dict(zip(("mu", "logvar"), gaussian_kl(mu, logvar)[1:]))[which]
+    for d in range(D):
+        moved = {"mu": mu + 0j, "logvar": logvar + 0j}
+        moved[which][:, d] += 1e-200j
+        slope = gaussian_kl(**moved)[0].imag / 1e-200
+        np.testing.assert_allclose(slope, gradient[:, d], rtol=1e-14,
+                                   atol=1e-15)
+
+
 def test_bernoulli_sums_to_one():
     some = rng.standard_normal((1, 6)) * 3
     total = sum(math.exp(bernoulli_logpdf(np.array([pixels], "float64"),
