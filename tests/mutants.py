@@ -1,7 +1,7 @@
 """Break minivae on purpose, in many small ways: does a test notice?
 
     python tests/mutants.py              every mutant (minutes)
-    python tests/mutants.py conv KL      those whose file or name has a word
+    python tests/mutants.py conv KL      those with a word in file or name
     python tests/mutants.py --list       only say what they are
 
 Each mutant is one mistake, patched into a copy of the library; then the
@@ -119,7 +119,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
     chosen = [m for m in mutants() if not args.words or any(
-        word in f"{m.file} {m.name}" for word in args.words)]
+        word in f"{m.file} {m.name} {m.tests}" for word in args.words)]
     if args.list:
         print(*(f"{m.file:<10} {m.name}" for m in chosen), sep="\n")
         return 0
