@@ -51,8 +51,10 @@ def patches(x: Array, kernel_size: tuple, strides: tuple,
     (KH, KW), (SH, SW) = kernel_size, strides
     P, top, bottom = windows(H, KH, SH, padding)
     Q, left, right = windows(W, KW, SW, padding)
-    padded = xp.zeros((N, top + H + bottom, left + W + right, C), x.dtype)
-    padded[:, top:top + H, left:left + W] = x
+    padded = x
+    if top + bottom + left + right:
+        padded = xp.zeros((N, top + H + bottom, left + W + right, C), x.dtype)
+        padded[:, top:top + H, left:left + W] = x
     p = xp.empty((N, P, Q, KH, KW, C), x.dtype)
     # One strided copy for each tap (i, j) of the kernel, not for each window
     for i in range(KH):
@@ -81,30 +83,60 @@ def unpatches(p: Array, image_size: tuple, strides: tuple,
 
 # ---- the trio --------------------------------------------------------------
 
+CACHE = 2 ** 20     # bytes: about what a core's own (L2) cache holds
+
+
+def tiles(x: Array, size: int) -> list[slice]:
+    """Cut a batch x (N, ...) into tiles, for patches of size numbers each.
+
+    A tile is as many images as have their patches in the processor's cache
+    together. Patches are up to KH·KW times as large as their image: those of
+    a whole batch would go out to main memory, and come back. (A GPU computes
+    all at once.)
+    """
+    n = len(x) if get_xp(x) is not np else CACHE // max(size * x.itemsize, 1)
+    n = max(n, 1)
+    return [slice(start, start + n) for start in range(0, len(x), n)]
+
+
 def correlate(x: Array, w: Array, strides: tuple, padding: str) -> Array:
     """y = P(x)·w: x (N, H, W, C), w (KH, KW, C, F) -> y (N, P, Q, F)."""
-    KH, KW, C, F = w.shape
-    p = patches(x, (KH, KW), strides, padding)       # (N, P, Q, KH, KW, C)
-    N, P, Q = p.shape[:3]
-    y = p.reshape(N * P * Q, KH * KW * C) @ w.reshape(KH * KW * C, F)
-    return y.reshape(N, P, Q, F)
+    xp, (N, H, W, C), (KH, KW, _, F) = get_xp(x), x.shape, w.shape
+    P, Q = (windows(*size, padding)[0]
+            for size in zip((H, W), (KH, KW), strides))
+    w = w.reshape(KH * KW * C, F)
+    y = xp.empty((N, P, Q, F), x.dtype)
+    for tile in tiles(x, P * Q * len(w)):
+        p = patches(x[tile], (KH, KW), strides, padding)
+        p = p.reshape(-1, KH * KW * C)               # (n·P·Q, KH·KW·C)
+        xp.matmul(p, w, out=y[tile].reshape(-1, F))  # (n·P·Q, F)
+    return y
 
 
 def correlate_dx(dy: Array, w: Array, image_size: tuple, strides: tuple,
                  padding: str) -> Array:
     """dx = Pᵀ(dy·wᵀ): dy (N, P, Q, F), w (KH, KW, C, F) -> (N, H, W, C)."""
-    (N, P, Q, F), (KH, KW, C, _) = dy.shape, w.shape
-    dp = dy.reshape(N * P * Q, F) @ w.reshape(KH * KW * C, F).T
-    dp = dp.reshape(N, P, Q, KH, KW, C)
-    return unpatches(dp, image_size, strides, padding)
+    xp, (N, P, Q, F), (KH, KW, C, _) = get_xp(dy), dy.shape, w.shape
+    w = w.reshape(KH * KW * C, F)
+    dx = xp.empty((N, *image_size, C), dy.dtype)
+    for tile in tiles(dy, P * Q * len(w)):
+        dp = dy[tile].reshape(-1, F) @ w.T           # (n·P·Q, KH·KW·C)
+        dp = dp.reshape(-1, P, Q, KH, KW, C)
+        dx[tile] = unpatches(dp, image_size, strides, padding)
+    return dx
 
 
 def correlate_dw(x: Array, dy: Array, kernel_size: tuple, strides: tuple,
                  padding: str) -> Array:
     """dw = P(x)ᵀ·dy: x (N, H, W, C), dy (N, P, Q, F) -> (KH, KW, C, F)."""
-    (N, P, Q, F), (KH, KW), C = dy.shape, kernel_size, x.shape[-1]
-    p = patches(x, kernel_size, strides, padding)    # (N, P, Q, KH, KW, C)
-    dw = p.reshape(N * P * Q, KH * KW * C).T @ dy.reshape(N * P * Q, F)
+    # Forward has had these patches already. But they are KH·KW times as large
+    # as x: to make them anew is quicker than to keep and fetch them.
+    (_, P, Q, F), (KH, KW), C = dy.shape, kernel_size, x.shape[-1]
+    dw = get_xp(x).zeros((KH * KW * C, F), x.dtype)
+    for tile in tiles(x, P * Q * len(dw)):
+        p = patches(x[tile], kernel_size, strides, padding)
+        p = p.reshape(-1, KH * KW * C)               # (n·P·Q, KH·KW·C)
+        dw += p.T @ dy[tile].reshape(-1, F)          # (KH·KW·C, F)
     return dw.reshape(KH, KW, C, F)
 
 
@@ -119,6 +151,15 @@ def pair(who, name: str, size) -> tuple[int, int]:
     for size in sizes:
         check_sizes(who, **{name: size})
     return sizes
+
+
+def sum_pixels(dy: Array) -> Array:
+    """db = 1ᵀ·dy: the sum of dy (N, P, Q, F) over all but the last axis.
+
+    A product with a row of ones: eight times as fast as NumPy's sum.
+    """
+    dy = dy.reshape(-1, dy.shape[-1])                        # (N·P·Q, F)
+    return get_xp(dy).ones(len(dy), dy.dtype) @ dy
 
 
 class Convolution(Layer):
@@ -176,7 +217,9 @@ class Conv2D(Convolution):
         check_array(self, "x", x, ("N", "H", "W", self.in_channels), like=w)
         self.y_shape(x.shape)
         self.cache = x
-        return correlate(x, w, self.strides, self.padding) + b
+        y = correlate(x, w, self.strides, self.padding)
+        y += b                               # in place: y is still ours alone
+        return y
 
     def backward(self, dy: Array) -> Array:
         x, w = self.recall(), self.params["w"]
@@ -184,7 +227,7 @@ class Conv2D(Convolution):
         self.grads = {
             "w": correlate_dw(x, dy, self.kernel_size, self.strides,
                               self.padding),
-            "b": dy.sum(axis=(0, 1, 2))}
+            "b": sum_pixels(dy)}
         return correlate_dx(dy, w, x.shape[1:3], self.strides, self.padding)
 
 
@@ -213,8 +256,10 @@ class Conv2DTranspose(Convolution):
         w, b = self.params["w"], self.params["b"]
         check_array(self, "x", x, ("N", "P", "Q", self.in_channels), like=w)
         self.cache = x
-        return correlate_dx(x, w, self.y_shape(x.shape)[1:3], self.strides,
-                            self.padding) + b
+        y = correlate_dx(x, w, self.y_shape(x.shape)[1:3], self.strides,
+                         self.padding)
+        y += b
+        return y
 
     def backward(self, dy: Array) -> Array:
         x, w = self.recall(), self.params["w"]
@@ -222,5 +267,5 @@ class Conv2DTranspose(Convolution):
         self.grads = {
             "w": correlate_dw(dy, x, self.kernel_size, self.strides,
                               self.padding),
-            "b": dy.sum(axis=(0, 1, 2))}
+            "b": sum_pixels(dy)}
         return correlate(dy, w, self.strides, self.padding)

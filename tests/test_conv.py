@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import pytest
 
-from minivae import Conv2D, Conv2DTranspose, check_layer
+from minivae import Conv2D, Conv2DTranspose, check_layer, conv
 from minivae.conv import (correlate, correlate_dw, correlate_dx, patches,
                           unpatches, windows)
 
@@ -96,6 +96,32 @@ def test_the_two_layers_are_each_others_backward(setting):
     assert same_size or cls is Conv2D
     if same_size:
         np.testing.assert_array_equal(twin.forward(dy), dx)
+
+
+@on_the_grid
+@pytest.mark.parametrize("images", [1, 2])
+def test_tiles_change_nothing(setting, images, monkeypatch):
+    layer, x = build(setting)
+    x = np.concatenate([x, 2 * x, -x])[:5]     # not a multiple of two, either
+    y = layer.forward(x)
+    dy = np.random.default_rng(1).standard_normal(y.shape)
+    want = [y, layer.backward(dy), *layer.grads.values()]
+    monkeypatch.setattr(conv, "tiles", lambda x, size: [
+        slice(n, n + images) for n in range(0, len(x), images)])
+    got = [layer.forward(x), layer.backward(dy), *layer.grads.values()]
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_tiles_hold_what_fits_in_the_cache():
+    x = np.zeros((5, 1), "float32")
+    assert conv.tiles(x, conv.CACHE // 4) == [slice(n, n + 1)
+                                              for n in range(5)]
+    assert conv.tiles(x, conv.CACHE // 8) == [slice(0, 2), slice(2, 4),
+                                              slice(4, 6)]
+    assert conv.tiles(x, 0) == [slice(0, conv.CACHE)]
+    assert len(conv.tiles(x, 10 * conv.CACHE)) == 5       # at least one image
+    assert conv.tiles(x[:0], 1) == []
 
 
 def naive_conv(x, w, b, strides, padding):
