@@ -6,6 +6,7 @@
 The pictures appear in runs/fashion while it trains: open grid_final.png.
 """
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from tqdm import tqdm
 from minivae import Adam, choose_device, conv_vae
 from minivae.backend import move
 from minivae.data import batches, load_fashion_mnist
+from minivae.extras.workers import Workers
 from minivae.plots import (draw_landscape, save_binarization, save_curves,
                            save_frame, save_gif, save_reconstructions,
                            save_samples, save_scatter)
@@ -27,6 +29,8 @@ SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 
 def main(args):
     xp, device = choose_device(args.device)
+    if xp is not np:
+        args.workers = 1
     data = load_data(args)
     train_images = move(data.train_images[:args.limit], xp)
     test_images = move(data.test_images, xp)
@@ -44,6 +48,7 @@ def main(args):
     frames, log, stopped = [], [], None
     start = time.perf_counter()
     take_snapshot(args, vae, frames, "before training")
+    team = start_workers(args, vae, image_shape)   # vae, on several cores
     try:
         for epoch in range(1, args.epochs + 1):
             bar = progress_bar(f"epoch {epoch}/{args.epochs}", train_images)
@@ -51,7 +56,7 @@ def main(args):
             for batch, x in enumerate(
                     batches(train_images, args.batch_size, rng)):
                 eps = vae.noise(len(x), rng)
-                loss = float(train_step(vae, adam, x, eps))
+                loss = float(train_step(team, adam, x, eps))
 
                 sum_of_losses += loss * len(x)
                 bar.set_postfix_str(f"loss {loss:.1f}", refresh=False)
@@ -61,7 +66,7 @@ def main(args):
                                   f"epoch 1, after batch {batch + 1:,}")
             bar.close()
 
-            reconstruction, kl = evaluate(vae, test_images, test_eps)
+            reconstruction, kl = evaluate(team, test_images, test_eps)
             log.append({"epoch": epoch, "step": adam.t,
                         "train_loss": sum_of_losses / len(train_images),
                         "test_elbo": reconstruction - kl,
@@ -78,6 +83,8 @@ def main(args):
               "Saving the model and the pictures.")
         take_snapshot(args, vae, frames, f"stopped in epoch {epoch}")
         save_all(args, vae, data, frames, log)
+    if team is not vae:
+        team.close()
     print_files(args, frames)
     return {KeyboardInterrupt: 130, FloatingPointError: 2}.get(type(stopped))
 
@@ -91,6 +98,12 @@ def load_data(args):
         raise ValueError(f"--batch-size is {args.batch_size}, but there are "
                          f"only {args.limit} images to train on")
     return data
+
+
+def start_workers(args, vae, image_shape):
+    if args.workers == 1:
+        return vae
+    return Workers(vae, image_shape, args.workers, max(args.batch_size, 100))
 
 
 def take_snapshot(args, vae, frames, title):
@@ -123,7 +136,8 @@ A convolutional VAE on binarized Fashion-MNIST
 device    {device}
 data      {len(train_images):,} training and {len(test_images):,} test images
 training  {args.epochs} x {n_batches:,} batches of {args.batch_size}, \
-learning rate {args.learning_rate:g}, seed {args.seed}
+learning rate {args.learning_rate:g}, seed {args.seed}, \
+{args.workers} worker{'s' * (args.workers > 1)}
 pictures  {args.out}
 
 {table}
@@ -179,6 +193,9 @@ def parse_arguments():
         help="same seed, same run")
     add("--device", choices=("auto", "cpu", "gpu"), default="auto",
         help="where to compute; auto takes a GPU that works")
+    add("--workers", type=at_least(1), metavar="N",
+        help="processes that share each batch on a CPU (default: as many as "
+             "there are cores, for 8 images each)")
     add("--limit", type=at_least(1), default=60000, metavar="N",
         help="train on the first N images only")
     add("--out", type=Path, default=Path("runs/fashion"), metavar="DIR",
@@ -189,6 +206,8 @@ def parse_arguments():
     if args.quick:                 # as defaults: what is given goes first
         parser.set_defaults(epochs=1, learning_rate=1e-3)
         args = parser.parse_args()
+    if args.workers is None:
+        args.workers = max(1, min(os.cpu_count(), args.batch_size // 8))
     return args
 
 

@@ -23,6 +23,7 @@ LOG_COLUMNS = ("epoch", "step", "train_loss", "test_elbo", "seconds")
 def train_step(vae: VAE, adam: Adam, x: Array, eps: Array) -> Array:
     """Improve vae by one batch x (N, ...) with noise eps (N, D).
 
+    vae may be anything with a VAE's loss_and_grads, computed elsewhere.
     Returns the loss before the step: minus the mean ELBO, in nats. Raises
     FloatingPointError if it is not finite; vae has not changed then.
     """

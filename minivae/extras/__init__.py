@@ -1,0 +1,1 @@
+"""What is not needed to understand a VAE: speed, storage, machines."""

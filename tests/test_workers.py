@@ -1,0 +1,119 @@
+"""Worker processes compute what one process does, up to rounding."""
+import multiprocessing
+import os
+
+import numpy as np
+import pytest
+
+from minivae import conv_vae
+from minivae.extras.workers import ENVIRONMENT, Workers
+
+SHAPE = (8, 8, 1)
+
+
+def small_vae(dtype="float64"):
+    return conv_vae(SHAPE, filters=4, rng=np.random.default_rng(0),
+                    dtype=dtype)
+
+
+def batch(vae, N, seed=1):
+    rng = np.random.default_rng(seed)
+    return (vae.asarray(rng.random((N, *SHAPE)) < 0.5), vae.noise(N, rng))
+
+
+@pytest.fixture(scope="module")
+def team():
+    vae = small_vae()
+    with Workers(vae, SHAPE, count=3, max_batch=10) as workers:
+        yield vae, workers
+
+
+@pytest.mark.parametrize("N", [1, 2, 3, 7, 10])
+def test_shares_sum_to_the_whole(team, N):
+    vae, workers = team
+    x, eps = batch(vae, N)
+    loss, grads = workers.loss_and_grads(x, eps)
+    want, whole = vae.loss_and_grads(x, eps)
+    assert loss == pytest.approx(want, rel=1e-12)
+    assert list(grads) == list(whole)
+    for name, g in whole.items():
+        np.testing.assert_allclose(grads[name], g, rtol=1e-10, atol=1e-12)
+    for got, want in zip(workers.elbo_terms(x, eps), vae.elbo_terms(x, eps)):
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_they_follow_the_parameters(team):
+    vae, workers = team
+    x, eps = batch(vae, 4)
+    before, _ = workers.loss_and_grads(x, eps)
+    vae.params["decoder.7.b"][...] += 0.5
+    after, _ = workers.loss_and_grads(x, eps)
+    assert after != before
+    assert after == pytest.approx(vae.loss_and_grads(x, eps)[0], rel=1e-12)
+
+
+def test_the_same_bits_every_time(team):
+    vae, workers = team
+    x, eps = batch(vae, 10)
+    (loss, grads), (again, grads_again) = (workers.loss_and_grads(x, eps)
+                                           for _ in range(2))
+    assert loss == again
+    for name, g in grads.items():
+        np.testing.assert_array_equal(grads_again[name], g)
+
+
+def test_float32_stays_float32():
+    vae = small_vae("float32")
+    x, eps = batch(vae, 6)
+    with Workers(vae, SHAPE, count=2) as workers:
+        loss, grads = workers.loss_and_grads(x, eps)
+    assert {g.dtype for g in grads.values()} == {np.dtype("float32")}
+    want, whole = vae.loss_and_grads(x, eps)
+    assert loss == pytest.approx(float(want), rel=1e-5)
+    for name, g in whole.items():
+        np.testing.assert_allclose(grads[name], g, rtol=1e-4,
+                                   atol=1e-5 * abs(g).max())
+
+
+def test_what_a_worker_raises_comes_here(team):
+    vae, workers = team
+    x, eps = batch(vae, 4)
+    for N in 0, 11:
+        with pytest.raises(ValueError, match=f"has {N} images, but 1 to 10"):
+            workers.loss_and_grads(*(a[:N] for a in batch(vae, 11)))
+    with pytest.raises(ValueError, match=r"eps has shape \(3, 2\), but "
+                       r"\(4, 2\) was expected"):
+        workers.loss_and_grads(x, eps[:3])
+    with pytest.raises(ValueError, match="x has shape"):
+        workers.loss_and_grads(x[:, :7], eps)
+    with pytest.raises(TypeError, match="x is float32"):
+        workers.loss_and_grads(x.astype("float32"), eps)
+    with pytest.raises(AttributeError, match="no_such_task"):
+        workers._run("no_such_task", x, eps)
+    assert np.isfinite(workers.loss_and_grads(x, eps)[0])    # alive and well
+
+
+def test_a_worker_that_dies_is_an_error_not_a_hang():
+    vae = small_vae()
+    before = set(multiprocessing.active_children())
+    with Workers(vae, SHAPE, count=2) as workers:
+        x, eps = batch(vae, 4)
+        workers.loss_and_grads(x, eps)
+        first, *_ = set(multiprocessing.active_children()) - before
+        first.kill()
+        first.join()
+        with pytest.raises(RuntimeError, match="a worker process has died"):
+            workers.loss_and_grads(x, eps)
+
+
+def test_they_end_with_the_team_and_leave_the_environment_alone():
+    environment = dict(os.environ)
+    before = set(multiprocessing.active_children())
+    with Workers(small_vae(), SHAPE, count=2):
+        started = set(multiprocessing.active_children()) - before
+        assert len(started) == 2
+        assert dict(os.environ) == environment
+    for process in started:
+        process.join(timeout=20)
+        assert process.exitcode == 0
+    assert "OPENBLAS_NUM_THREADS" in ENVIRONMENT
