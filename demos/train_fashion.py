@@ -7,6 +7,7 @@ The pictures appear in runs/fashion while it trains: open grid_final.png.
 """
 import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -76,6 +77,7 @@ def main(args):
                 take_snapshot(args, vae, frames, f"after epoch {epoch}")
             save_all(args, vae, data, frames, log)
     except (KeyboardInterrupt, FloatingPointError) as reason:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)     # let it save now
         bar.close()
         stopped = reason
         print(f"\nStopped in epoch {epoch}, after {adam.t:,} steps: "
@@ -226,8 +228,8 @@ if __name__ == "__main__":
         sys.exit(main(parse_arguments()))
     except OSError as problem:
         print(f"error: {problem.filename or 'a file'} cannot be written or "
-              f"read: {problem.strerror}; --out chooses another folder",
-              file=sys.stderr)
+              f"read ({problem.strerror}); make room or rights for it, or "
+              "choose another folder with --out", file=sys.stderr)
         sys.exit(2)
     except (ValueError, RuntimeError) as problem:
         print(f"error: {problem}", file=sys.stderr)

@@ -15,6 +15,7 @@ from scipy.special import ndtri
 
 from .backend import Array, to_numpy
 from .data import Dataset, batches
+from .train import write_file
 from .vae import VAE
 
 
@@ -92,7 +93,7 @@ def pixels(figure: Figure) -> np.ndarray:
 
 def save_frame(path: Path, frame: np.ndarray) -> None:
     """Write one frame as a picture."""
-    imageio.imwrite(path, frame)
+    write_file(path, imageio.imwrite("<bytes>", frame, extension=".png"))
 
 
 def save_gif(path: Path, frames: list[np.ndarray]) -> None:
@@ -101,8 +102,10 @@ def save_gif(path: Path, frames: list[np.ndarray]) -> None:
     In 32 greys where there is no colour: a quarter of the file's size.
     """
     few = np.round(np.linspace(0, 255, 32)).astype(np.uint8)
-    imageio.imwrite(path, [few[f // 8] if f.ndim == 2 else f for f in frames],
-                    loop=0, duration=[250] * (len(frames) - 1) + [3000])
+    frames = [few[f // 8] if f.ndim == 2 else f for f in frames]
+    milliseconds = [250] * (len(frames) - 1) + [3000]
+    write_file(path, imageio.imwrite("<bytes>", frames, extension=".gif",
+                                     loop=0, duration=milliseconds))
 
 
 def save_images(path: Path, rows: dict[str, np.ndarray], title: str) -> None:
@@ -116,7 +119,7 @@ def save_images(path: Path, rows: dict[str, np.ndarray], title: str) -> None:
             show(ax, image)
         row[0].set_ylabel(name, rotation=0, ha="right", va="center")
     figure.suptitle(title, fontsize=11)
-    figure.savefig(path)
+    save_frame(path, pixels(figure))
 
 
 def save_binarization(path: Path, data: Dataset) -> None:
@@ -143,7 +146,7 @@ def save_samples(path: Path, vae: VAE, rng: np.random.Generator) -> None:
     image = tile(to_numpy(vae.sample(100, rng)), 10)
     figure = Figure(figsize=(6, 6.4), dpi=100, layout="constrained")
     show(figure.subplots(), image, "100 draws from the prior, decoded")
-    figure.savefig(path)
+    save_frame(path, pixels(figure))
 
 
 def save_scatter(path: Path, vae: VAE, images: Array, labels: np.ndarray,
@@ -175,7 +178,7 @@ def save_scatter(path: Path, vae: VAE, images: Array, labels: np.ndarray,
     ax.invert_yaxis()                    # as in the landscape, z[1] goes down
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=5,
               frameon=False)
-    figure.savefig(path)
+    save_frame(path, pixels(figure))
 
 
 def save_curves(path: Path, log: list[dict]) -> None:
@@ -192,4 +195,4 @@ def save_curves(path: Path, log: list[dict]) -> None:
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
     ax.legend(loc="lower right")
-    figure.savefig(path)
+    save_frame(path, pixels(figure))

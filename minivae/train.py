@@ -7,6 +7,7 @@ The loop itself is four lines, and every demo writes it out:
         loss = train_step(vae, adam, x, eps)
 """
 import csv
+import io
 import math
 from pathlib import Path
 
@@ -54,18 +55,31 @@ def evaluate(vae: VAE, images: Array, eps: Array,
     return reconstruction, kl
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file as a whole, or leave it as it was: OSError says why."""
+    part = path.with_name(f"part-{path.name}")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_log(path: Path, log: list[dict]) -> None:
     """Write log, one dict of LOG_COLUMNS an epoch, as a CSV file."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, LOG_COLUMNS)
-        writer.writeheader()
-        writer.writerows(log)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, LOG_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(log)
+    write_file(path, text.getvalue().encode())
 
 
 def save_model(path: Path, vae: VAE, image_shape: tuple) -> None:
     """Write the parameters of a conv_vae, by name, as an .npz file."""
-    np.savez(path, image_shape=image_shape,
+    content = io.BytesIO()
+    np.savez(content, image_shape=image_shape,
              **{name: to_numpy(p) for name, p in vae.params.items()})
+    write_file(path, content.getvalue())
 
 
 def load_model(path: Path) -> VAE:

@@ -2,6 +2,7 @@
 import csv
 import importlib.util
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -137,9 +138,12 @@ def test_a_stop_keeps_everything(monkeypatch, tmp_path, capsys, reason,
             raise reason
         return real_step(vae, adam, x, eps)
     monkeypatch.setattr(demo, "train_step", step_or_stop)
+    ignored = []
+    monkeypatch.setattr(demo.signal, "signal", lambda *a: ignored.append(a))
     args = arguments(demo, monkeypatch, "--limit", 64, "--epochs", 3,
                      "--out", tmp_path)
     assert demo.main(args) == status
+    assert ignored == [(signal.SIGINT, signal.SIG_IGN)]
     # stopped in the second epoch: the first one's log, a model of 3 steps
     assert {p.name for p in tmp_path.iterdir()} == PICTURES | {"log.csv",
                                                                "model.npz"}

@@ -3,6 +3,7 @@ import csv
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from minivae import Adam, conv_vae
 from minivae.data import batches, load_fashion_mnist
 from minivae.train import (LOG_COLUMNS, evaluate, load_model, save_model,
-                           summary, train_step, write_log)
+                           summary, train_step, write_file, write_log)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,21 @@ def test_files_that_are_no_model(tmp_path):
     np.savez(path, a=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="is not a model of minivae"):
         load_model(path)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "model.npz"
+    write_file(path, b"old")
+    write_bytes = Path.write_bytes
+
+    def disk_full(part, content):
+        write_bytes(part, content[:2])
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
+    with pytest.raises(OSError, match="No space left"):
+        write_file(path, b"new content")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]            # no part remains
 
 
 def test_the_log_is_a_csv_file(tmp_path):
