@@ -40,6 +40,7 @@ TESTS = {
     "data": ["data"],
     "train": ["train"],
     "plots": ["plots"],
+    "extras/workers": ["workers"],
 }
 
 
@@ -121,7 +122,7 @@ def main():
     chosen = [m for m in mutants() if not args.words or any(
         word in f"{m.file} {m.name} {m.tests}" for word in args.words)]
     if args.list:
-        print(*(f"{m.file:<10} {m.name}" for m in chosen), sep="\n")
+        print(*(f"{m.file:<14} {m.name}" for m in chosen), sep="\n")
         return 0
     by = catch(None)
     if by:
@@ -132,7 +133,7 @@ def main():
             total=len(chosen), disable=None, leave=False) as bar:
         for mutant, by in zip(chosen, pool.map(catch, chosen)):
             bar.update()
-            bar.write(f"{mutant.file:<10} {mutant.name:<52} "
+            bar.write(f"{mutant.file:<14} {mutant.name:<58} "
                       f"{by or f'SURVIVED {mutant.tests}'}")
             if by is None:
                 survivors.append(mutant)

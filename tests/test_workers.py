@@ -28,7 +28,7 @@ def team():
         yield vae, workers
 
 
-@pytest.mark.parametrize("N", [1, 2, 3, 7, 10])
+@pytest.mark.parametrize("N", [10, 7, 3, 2, 1])   # fewer than workers last
 def test_shares_sum_to_the_whole(team, N):
     vae, workers = team
     x, eps = batch(vae, N)
