@@ -5,15 +5,19 @@
 Five mistakes, put into minivae one at a time. Four are from VAEs and layers
 that people have published; the fifth is one that their gradient checks, with
 an upstream of ones, could not have seen. Each is trained for a while, and its
-landscape drawn: it looks fine, or as if it needed more training. Three checks
-tell them apart:
+landscape drawn: it looks fine, or as if it needed more training. (One trains
+exactly as the correct one does; only the ELBO that it reports is wrong.) The
+true ELBO is that of the trained weights, computed by correct code. Three
+checks tell the mistakes apart:
 
-    gradients   backward against finite differences of forward
+    gradients   backward against finite differences of forward: worst error
     spread      the standard deviation of sampled codes, in units of σ: 1
     answers     a convolution and two steps of Adam, worked out by hand
 
 No check sees all of the mistakes, and each sees one that the others cannot.
 """
+import argparse
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
@@ -71,7 +75,7 @@ def all_zeros_go_last(size, kernel, stride, padding):
 
 
 MISTAKES = {
-    "none": [],
+    "no mistake": [],
     "σ = e^logvar": [
         (minivae.vae, "reparameterize", sigma_is_e_to_the_logvar),
         (minivae.vae, "reparameterize_backward", its_backward)],
@@ -150,17 +154,19 @@ def main(steps=STEPS):
     axes = figure.subplots(2, 3)
     print(f"{'mistake':<32}{'ELBO it reports':>16}{'true ELBO':>11}"
           f"{'gradients':>11}{'spread':>8}{'answers':>9}")
-    for ax, (mistake, patches) in zip(axes.flat, MISTAKES.items()):
+    for ax, (mistake, replaced) in zip(axes.flat, MISTAKES.items()):
         with ExitStack() as stack:
-            for patched in patches:
+            for patched in replaced:
                 stack.enter_context(patch.object(*patched))
             vae = train(train_images)
             eps = vae.noise(len(images), np.random.default_rng(1))
             reconstruction, kl = evaluate(vae, images, eps)
             error, width = gradient_error(), spread()
             answers = "right" if knows_the_answers() else "WRONG"
-            show(ax, latent_grid(vae, n=10)[0], mistake)
+            landscape, _ = latent_grid(vae, n=10)
         true_reconstruction, true_kl = evaluate(vae, images, eps)
+        show(ax, landscape, f"{mistake}: reports {reconstruction - kl:.0f}, "
+             f"true ELBO {true_reconstruction - true_kl:.0f}")
         print(f"{mistake:<32}{reconstruction - kl:>16.1f}"
               f"{true_reconstruction - true_kl:>11.1f}"
               f"{error:>11.0e}{width:>8.2f}{answers:>9}")
@@ -171,4 +177,10 @@ Gradients must agree to 1e-06, the spread must be 1.00. Look at
 
 
 if __name__ == "__main__":
-    main()
+    argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

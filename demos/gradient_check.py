@@ -3,9 +3,10 @@
     python demos/gradient_check.py
 
 For each layer, both losses, the reparameterization and the whole VAE: the
-largest relative error of every gradient, over all of its elements. A correct
-gradient shows about 1e-9, a wrong one 1e-3 to 1. At the end, a layer of our
-own: it takes six lines to write and one to check.
+largest relative error of every gradient, over all of its elements. That of a
+layer that is right is about 1e-9, and 1e-7 through a whole VAE; of one that is
+wrong, 1e-3 to 1. At the end, a layer of our own: six lines to write, one to
+check.
 """
 import sys
 

@@ -3,9 +3,11 @@
     python demos/train_fashion.py              the tutorial's run, 10 epochs
     python demos/train_fashion.py --quick      a recognisable one, sooner
 
-The pictures appear in runs/fashion while it trains: open grid_final.png.
+The pictures appear in runs/fashion (or runs/quick) while it trains: open
+grid_final.png.
 """
 import argparse
+import math
 import os
 import signal
 import sys
@@ -39,14 +41,14 @@ def main(args):
     args.out.mkdir(parents=True, exist_ok=True)
     save_binarization(args.out / "binarization.png", data)
 
-    rng = np.random.default_rng(args.seed)      # owns all randomness
+    rng = np.random.default_rng(args.seed)      # all that training draws
     vae = conv_vae(image_shape, args.latent_dim, rng=rng).to(xp)
     adam = Adam(vae.params, args.learning_rate)
     test_eps = vae.noise(len(test_images), rng)      # one draw for all epochs
     print_header(args, device, train_images, test_images,
                  summary(vae, image_shape))
 
-    frames, log, stopped = [], [], None
+    frames, log, status = [], [], 0
     start = time.perf_counter()
     take_snapshot(args, vae, frames, "before training")
     team = start_workers(args, vae, image_shape)   # vae, on several cores
@@ -76,19 +78,21 @@ def main(args):
             if epoch > 1 or epoch == args.epochs:
                 take_snapshot(args, vae, frames, f"after epoch {epoch}")
             save_all(args, vae, data, frames, log)
-    except (KeyboardInterrupt, FloatingPointError) as reason:
+    except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)     # let it save now
+        status, reason = 130, "Ctrl-C"
+    except FloatingPointError as error:
+        status, reason = 2, error
+    if status:
         bar.close()
-        stopped = reason
-        print(f"\nStopped in epoch {epoch}, after {adam.t:,} steps: "
-              f"{str(reason) or 'Ctrl-C'}.\n"
+        print(f"\nStopped in epoch {epoch}, after step {adam.t:,}: {reason}.\n"
               "Saving the model and the pictures.")
         take_snapshot(args, vae, frames, f"stopped in epoch {epoch}")
         save_all(args, vae, data, frames, log)
     if team is not vae:
         team.close()
     print_files(args, frames)
-    return {KeyboardInterrupt: 130, FloatingPointError: 2}.get(type(stopped))
+    return status
 
 
 def load_data(args):
@@ -121,7 +125,8 @@ def save_all(args, vae, data, frames, log):
         save_curves(args.out / "curves.png", log)
     save_gif(args.out / "grid.gif", frames)
     save_reconstructions(args.out / "reconstructions.png", vae,
-                         data.test_images[data.grey_index[::10]])
+                         data.test_images[data.grey_index[::10]],
+                         data.class_names)
     save_samples(args.out / "samples.png", vae,
                  np.random.default_rng(args.seed))
     save_scatter(args.out / "latent_scatter.png", vae, data.test_images,
@@ -150,7 +155,7 @@ log-probability) minus what their codes cost (the KL). Higher is better.
 
 
 def progress_bar(name, images):
-    # disable=None: no bar where the output goes into a file
+    # disable=None: none where the output goes into a file
     return tqdm(total=len(images), desc=name, unit=" images", leave=False,
                 unit_scale=True, disable=None, dynamic_ncols=True)
 
@@ -171,7 +176,7 @@ In {args.out}:
   reconstructions.png  test images, and what their codes decode to
   samples.png          clothes that nobody made: codes drawn from the prior
   latent_scatter.png   where the test images lie in the plane, by class
-  curves.png           the ELBO, epoch by epoch; its numbers are in log.csv
+  curves.png           the ELBO, after the first epoch; log.csv has the numbers
   binarization.png     what it was trained on: grey images made black and white
   model.npz            the parameters, for minivae.train.load_model""")
 
@@ -189,7 +194,7 @@ def parse_arguments():
         help="images in a step")
     add("--latent-dim", type=at_least(1), default=2, metavar="D",
         help="numbers in a code")
-    add("--learning-rate", type=float, default=1e-4, metavar="RATE",
+    add("--learning-rate", type=above_0, default=1e-4, metavar="RATE",
         help="Adam's")
     add("--seed", type=at_least(0), default=0, metavar="N",
         help="same seed, same run")
@@ -203,10 +208,12 @@ def parse_arguments():
     add("--out", type=Path, default=Path("runs/fashion"), metavar="DIR",
         help="where the pictures, the log and the model go")
     add("--quick", action="store_true",
-        help="about a minute: --epochs 1 --learning-rate 1e-3")
+        help="less than a minute: --epochs 1 --learning-rate 1e-3 --out "
+             "runs/quick")
     args = parser.parse_args()
     if args.quick:                 # as defaults: what is given goes first
-        parser.set_defaults(epochs=1, learning_rate=1e-3)
+        parser.set_defaults(epochs=1, learning_rate=1e-3,
+                            out=Path("runs/quick"))
         args = parser.parse_args()
     if args.workers is None:
         args.workers = max(1, min(os.cpu_count(), args.batch_size // 8))
@@ -220,6 +227,15 @@ def at_least(minimum):
                 f"{text} is not a whole number of at least {minimum}")
         return int(text)
     return whole_number
+
+
+def above_0(text):
+    try:
+        if 0 < float(text) < math.inf:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-Array = Any                  # in signatures: a numpy or a cupy ndarray
+Array = Any                              # a numpy or a cupy ndarray
+Seed = np.random.Generator | int | None  # what np.random.default_rng takes
 
 
 def get_xp(x: Array) -> ModuleType:

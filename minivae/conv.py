@@ -1,7 +1,8 @@
 """Convolution and transposed convolution: one linear map and its transposes.
 
 Let P(x) be the matrix whose rows are the windows ("patches") of x that a
-kernel sees. P is linear in x: it only copies numbers. Its transpose Pᵀ puts
+kernel sees. P is linear in x: it only copies numbers. (In shapes, such as
+(N, P, Q, F), P and Q count the windows.) Its transpose Pᵀ puts
 the patches back where they came from, and adds where they overlap. Then
 
     correlate      y  = P(x)·w         what a convolution layer computes
@@ -24,7 +25,7 @@ flipped: strictly speaking, these convolutions are cross-correlations.
 """
 import numpy as np
 
-from .backend import Array, get_xp
+from .backend import Array, Seed, get_xp
 from .layers import Layer, check_array, check_sizes, glorot_uniform
 
 
@@ -67,8 +68,9 @@ def unpatches(p: Array, image_size: tuple, strides: tuple,
               padding: str) -> Array:
     """Pᵀ(p): add each patch of p (N, P, Q, KH, KW, C) to an image's window.
 
-    patches line by line, with every copy turned round: where a pixel was
-    read several times, it is now added to as often.
+    It is patches line by line, each copy turned round: what was
+    `p = padded` is now `padded += p`, for a pixel that was read several times
+    receives as many gradients.
     """
     xp, (N, P, Q, KH, KW, C) = get_xp(p), p.shape
     (H, W), (SH, SW) = image_size, strides
@@ -167,8 +169,8 @@ class Convolution(Layer):
 
     def __init__(self, in_channels: int, filters: int,
                  kernel_size: int | tuple, strides: int | tuple = 1,
-                 padding: str = "valid", *,
-                 rng: np.random.Generator | None = None, dtype=np.float32):
+                 padding: str = "valid", *, rng: Seed = None,
+                 dtype=np.float32):
         who = type(self).__name__
         check_sizes(who, in_channels=in_channels, filters=filters)
         if padding not in ("valid", "same"):
@@ -208,7 +210,7 @@ class Conv2D(Convolution):
         P, Q = (windows(*size, self.padding)[0] for size in sizes)
         if not P * Q:
             raise ValueError(
-                f"{self}: images of {H} x {W} are smaller than the kernel; "
+                f"{self}: images of {H} x {W} have no room for the kernel; "
                 "use larger images, a smaller kernel or padding='same'")
         return N, P, Q, self.filters
 
@@ -232,10 +234,10 @@ class Conv2D(Convolution):
 
 
 class Conv2DTranspose(Convolution):
-    """The Conv2D from y to x, backwards: (N, P, Q, C) -> (N, H, W, F).
+    """The transpose of a Conv2D: (N, P, Q, C) -> (N, H, W, F).
 
     H = P·S for padding "same", P·S + max(K − S, 0) for "valid"; W alike.
-    w (KH, KW, F, C) is that convolution's: it takes F channels to C.
+    w (KH, KW, F, C) is that Conv2D's, which takes F channels to C.
     """
 
     @property

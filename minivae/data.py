@@ -54,8 +54,8 @@ def read_npz(path: Path) -> dict:
     with open(path, "rb") as file:
         try:
             return dict(np.load(file, allow_pickle=False))
-        except (zipfile.BadZipFile, EOFError, TypeError) as error:
-            raise ValueError(f"{path} is no .npz file or damaged, {error}"
+        except (zipfile.BadZipFile, EOFError, TypeError, ValueError) as error:
+            raise ValueError("it is no .npz file of arrays, or damaged"
                              ) from error
 
 

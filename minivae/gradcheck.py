@@ -5,15 +5,16 @@ Move one number a by a small h, both ways, and see how L = Σ dy·y moves:
     dL/da = [L(a + h) − L(a − h)] / 2h + O(h²)
 
 That needs only forward, so it can judge backward. Every element is tried,
-since a sample misses the one wrong element among thousands; and dy is random,
-since an upstream of ones cannot see, say, a kernel flipped upside down.
+since a sample misses the one wrong element among thousands; and the upstream
+gradient dy is random, since one of ones cannot see, say, a dy that is used
+upside down.
 """
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .backend import Array, get_xp, move, to_numpy
+from .backend import Array, Seed, get_xp, move, to_numpy
 from .layers import Layer
 
 STEP = 1e-5      # rounding costs about 1e-16 / h, the O(h²) term about 1e-10
@@ -54,13 +55,14 @@ class Report:
         for row in self.rows:
             fine = row.error <= self.tolerance
             where = ", ".join(map(str, row.where))
-            lines.append(f"  d{row.name:<9}{row.elements:>9,}"
+            name = f"d{row.name}" if row.name.isalnum() else f"d({row.name})"
+            lines.append(f"  {name:<10}{row.elements:>9,}"
                          f"{row.error:>16.1e}  {where:<12}"
                          f"{'ok' if fine else 'WRONG'}")
             if not fine and row.where:
                 lines.append(f"    backward says {row.analytic:.8g}, "
                              f"differences {row.numeric:.8g}")
-            if row.kink:
+            if row.kink and not self.problems:
                 lines.append("    a kink: left and right of it the slopes "
                              "differ; move x away from it")
         lines += [f"  PROBLEM: {problem}" for problem in self.problems]
@@ -70,8 +72,8 @@ class Report:
 
 
 def check_layer(layer: Layer, x: Array, *,
-                rng: np.random.Generator | None = None,
-                tolerance: float = TOLERANCE, verbose: bool = True) -> Report:
+                rng: Seed = 0, tolerance: float = TOLERANCE,
+                verbose: bool = True) -> Report:
     """Check a layer's every gradient at x; return a report, and print it.
 
     x (N, ...) and the parameters must be float64, else TypeError. The report
@@ -79,7 +81,7 @@ def check_layer(layer: Layer, x: Array, *,
     not deterministic, writes into x, dy or its parameters, adds to old
     gradients or goes back through an old x.
     """
-    rng = rng or np.random.default_rng(0)
+    rng = np.random.default_rng(rng)
     for name, a in {"x": x, **layer.params}.items():
         if a.dtype != np.float64:
             raise TypeError(
@@ -89,7 +91,11 @@ def check_layer(layer: Layer, x: Array, *,
                 ".astype('float64')")
     x, xp = x.copy(), get_xp(x)
     other = x + move(rng.standard_normal(x.shape), xp)
-    dy = move(rng.standard_normal(layer.forward(other).shape), xp)
+    y = layer.forward(other)
+    if y is None:
+        raise TypeError(f"check_layer: {layer}.forward returns None; it must "
+                        "return y")
+    dy = move(rng.standard_normal(y.shape), xp)
     problems = broken_promises(layer, x, dy, other)
 
     layer.forward(x)
@@ -131,7 +137,8 @@ def _worst(name, analytic, tolerance, numeric, margin) -> Row:
     error = relative_error(analytic, numeric)
     i = np.unravel_index(error.argmax(), error.shape)
     # At a kink the slopes left and right differ; the gradient may be either,
-    # and their mean, the central difference, is off by half the difference.
+    # and their mean, the central difference, is off by half the difference
+    # (0.51: and some rounding).
     kink = (error[i] > tolerance
             and abs(analytic[i] - numeric[i]) <= 0.51 * margin[i])
     return Row(name, error.size, float(error[i]), tuple(map(int, i)),
@@ -165,10 +172,10 @@ def numeric_gradient(f: Callable, a: Array, dy: Array,
 def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
     """|a − n| / (|a| + |n|), element by element; inf where not finite.
 
-    An element far below the largest is a sum whose terms cancelled, but
-    their rounding did not. So nothing is measured against less than a
-    thousandth of the largest |a| + |n|: with a tolerance of 1e-7, a mistake
-    of 1e-10 times that is still seen.
+    An element far below the largest is a sum whose terms have cancelled, but
+    their rounding has not. So no denominator is below a thousandth of the
+    largest: at a tolerance of 1e-7, a mistake of 1e-3·1e-7 = 1e-10 times the
+    largest gradient is still seen.
     """
     size = abs(analytic) + abs(numeric)
     largest = size.max(initial=0, where=np.isfinite(size))
@@ -184,31 +191,44 @@ def broken_promises(layer: Layer, x: Array, dy: Array,
 
     x and other are two inputs of one shape, dy is an upstream for either.
     """
+    problems, xp = [], get_xp(x)
+
+    def same(a, b):
+        return xp.array_equal(a, b, equal_nan=True)
+
     def run(x):
-        kept = [x, dy, *layer.params.values()]
-        before = [a.copy() for a in kept]
+        kept = {"x": x, "dy": dy, **layer.params}
+        before = {name: a.copy() for name, a in kept.items()}
         y = layer.forward(x).copy()
         dx = layer.backward(dy)
-        for name, a, old in zip(["x", "dy", *layer.params], kept, before):
-            if not same(a, old):
+        for name, a in kept.items():
+            if not same(a, before[name]):
                 problems.append(f"forward or backward changes {name}")
-                a[...] = old
-        return y, {"x": dx.copy(),
-                   **{name: g.copy() for name, g in layer.grads.items()}}
+                a[...] = before[name]
+        if dx is None:
+            raise TypeError(f"check_layer: {layer}.backward returns None; "
+                            "it must return dx")
+        return y, {name: g.copy() for name, g
+                   in {"x": dx, **layer.grads}.items()}
 
-    problems = []
-    same = get_xp(x).array_equal
     y, first = run(x)
     run(other)
     y_again, again = run(x)
+    if not xp.isfinite(y).all():
+        problems.append("forward gives values that are not finite")
     if not same(y, y_again):
         problems.append("forward is not deterministic: the same x gives "
                         "another y; draw noise outside and pass it in")
-    for name in first:
-        if not same(first[name], again[name]):
-            problems.append(f"d{name} depends on earlier calls: backward adds "
-                            "to it, or goes back through an old x")
+    else:
+        problems += [f"d{name} depends on earlier calls: backward adds to "
+                     "it, or goes back through an old x"
+                     for name in first if not same(first[name], again[name])]
     if layer.grads.keys() != layer.params.keys():
         problems.append(f"grads has {sorted(layer.grads)}, but params has "
                         f"{sorted(layer.params)}")
+    for name, a in {"x": x, **layer.params}.items():
+        g = first.get(name, a)
+        if (g.shape, g.dtype) != (a.shape, a.dtype):
+            problems.append(f"d{name} is {g.dtype} of shape {g.shape}, but "
+                            f"{name} is {a.dtype} of shape {a.shape}")
     return list(dict.fromkeys(problems))

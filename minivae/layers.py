@@ -5,7 +5,9 @@ backward takes dL/dy and returns dL/dx, and leaves dL/dparam in `grads`.
 That is all of backpropagation; Sequential only chains it.
 
 Letters, in every file: N images, H W height and width, C channels, F filters,
-D latent dimensions. `dname` is dL/dname, with the shape and dtype of name.
+KH KW the kernel's rows and columns, SH SW the strides', P Q those of windows,
+D latent dimensions. `dname` is dL/dname, with the shape and dtype of name;
+the gradient dy that comes from the layers behind is the upstream gradient.
 """
 import math
 import operator
@@ -14,11 +16,13 @@ from types import ModuleType
 
 import numpy as np
 
-from .backend import Array, get_xp, move
+from .backend import Array, Seed, get_xp, move
 
 
 class Layer:
     """What every layer promises; a layer of your own inherits from it.
+
+    One with parameters begins with super().__init__(w=..., b=...).
 
     forward(x) -> y     keeps in self.cache what backward will need
     backward(dy) -> dx  goes back through the *last* forward; overwrites
@@ -62,8 +66,8 @@ class Layer:
 class Dense(Layer):
     """y = x·w + b, for x (N, in_features), w (in_features, units)."""
 
-    def __init__(self, in_features: int, units: int, *,
-                 rng: np.random.Generator | None = None, dtype=np.float32):
+    def __init__(self, in_features: int, units: int, *, rng: Seed = None,
+                 dtype=np.float32):
         check_sizes("Dense", in_features=in_features, units=units)
         self.in_features, self.units = in_features, units
         super().__init__(w=glorot_uniform((in_features, units), rng, dtype),
@@ -78,8 +82,9 @@ class Dense(Layer):
     def backward(self, dy: Array) -> Array:
         x, w = self.recall(), self.params["w"]
         check_array(self, "dy", dy, (len(x), self.units), like=x)
-        # y[n,j] = Σ_i x[n,i]·w[i,j] + b[j]. Each of the three gradients
-        # is a sum over the index that it lacks: n, n and j.
+        # y[n,j] = Σ_i x[n,i]·w[i,j] + b[j], so by the chain rule
+        # dw[i,j] = Σ_n x[n,i]·dy[n,j]     db[j] = Σ_n dy[n,j]
+        # dx[n,i] = Σ_j dy[n,j]·w[i,j]
         self.grads = {"w": x.T @ dy,                         # (in, units)
                       "b": dy.sum(axis=0)}                   # (units,)
         return dy @ w.T                                      # (N, in)
@@ -207,7 +212,7 @@ def sigmoid(x: Array) -> Array:
     return xp.where(x >= 0, 1, e) / (1 + e)
 
 
-def glorot_uniform(shape: tuple, rng: np.random.Generator | None = None,
+def glorot_uniform(shape: tuple, rng: Seed = None,
                    dtype=np.float32) -> np.ndarray:
     """Draw weights that keep the size of signals from layer to layer.
 
@@ -216,7 +221,7 @@ def glorot_uniform(shape: tuple, rng: np.random.Generator | None = None,
     eq. 16). As in Keras, the last two axes of shape are the channels, those
     before them the kernel's.
     """
-    rng = rng or np.random.default_rng()
+    rng = np.random.default_rng(rng)
     fan_sum = math.prod(shape[:-2]) * (shape[-2] + shape[-1])
     limit = math.sqrt(6 / fan_sum)
     return rng.uniform(-limit, limit, shape).astype(dtype)
@@ -244,10 +249,11 @@ def check_array(who, name: str, x: Array, shape: tuple,
     floating dtype will do (complex ones too, for complex-step derivatives).
     Raises ValueError (shape) or TypeError (the rest).
     """
+    if type(x) is not type(like) and not (like is None and hasattr(x, "T")):
+        wanted = "numpy ndarray" if like is None else _kind(like)
+        raise TypeError(f"{who}: {name} is a {_kind(x)}, but a {wanted} was "
+                        "expected; convert it first")
     like = x if like is None else like
-    if type(x) is not type(like) or not hasattr(x, "shape"):
-        raise TypeError(f"{who}: {name} is a {_kind(x)}, but a "
-                        f"{_kind(like)} was expected; convert it first")
     if x.dtype.kind not in "fc" or x.dtype != like.dtype:
         wanted = like.dtype if like.dtype.kind in "fc" else "float32"
         raise TypeError(f"{who}: {name} is {x.dtype}, but {wanted} was "
@@ -255,7 +261,7 @@ def check_array(who, name: str, x: Array, shape: tuple,
     fixed = [s for s in shape if s is not ...]
     same_rank = (x.ndim >= len(fixed) if ... in shape
                  else x.ndim == len(fixed))
-    if not same_rank or any(isinstance(want, int) and want != have
+    if not same_rank or any(not isinstance(want, str) and want != have
                             for want, have in zip(fixed, x.shape)):
         wanted = ", ".join("..." if s is ... else str(s) for s in shape)
         raise ValueError(f"{who}: {name} has shape {x.shape}, but ({wanted}) "
@@ -263,4 +269,5 @@ def check_array(who, name: str, x: Array, shape: tuple,
 
 
 def _kind(x):
-    return f"{type(x).__module__.split('.')[0]} {type(x).__name__}"
+    module = type(x).__module__.split(".")[0]
+    return f"{module} {type(x).__name__}".removeprefix("builtins ")

@@ -1,14 +1,14 @@
-"""The three densities of a VAE: Bernoulli, Gaussian, and their distance KL.
+"""A VAE's two densities, Bernoulli and Gaussian, and a KL divergence.
 
 Each function returns its value for every image, in nats, (N,): summed over
-pixels or latents, never averaged over them. Beside it stand that value's
-gradients, one for each argument that a network computes. They need no clip
-and no small constant: the formulas below have no 0·∞ and no log(0).
+pixels or latents, never averaged over them. Beside it stand the gradients of
+that value (here dname is d value/dname), one for each argument that a network
+computes. No clip and no small constant is needed: there is no log(0) below.
 """
 import math
 
 from .backend import Array, get_xp
-from .layers import check_array
+from .layers import check_array, sigmoid
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -23,13 +23,13 @@ def bernoulli_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
     # log p(x) = x·log σ(l) + (1 − x)·log(1 − σ(l))
     #          = x·l − log(1 + eˡ)
     #          = x·l − max(l, 0) − log(1 + e^−|l|)      no overflow
-    # d/dl     = x − σ(l),  σ(l) = (1 or e^−|l|) / (1 + e^−|l|)
+    # d/dl     = x − σ(l)
+    check_array("bernoulli_logpdf", "logits", logits, ("N", ...))
     check_array("bernoulli_logpdf", "x", x, logits.shape, like=logits)
     xp = get_xp(logits)
-    e = xp.exp(-abs(logits))
-    logpdf = x * logits - xp.maximum(logits, 0) - xp.log1p(e)
-    dlogits = x - xp.where(logits >= 0, 1, e) / (1 + e)
-    return sum_per_image(logpdf), dlogits
+    logpdf = (x * logits - xp.maximum(logits, 0)
+              - xp.log1p(xp.exp(-abs(logits))))
+    return sum_per_image(logpdf), x - sigmoid(logits)
 
 
 def gaussian_logpdf(
@@ -40,14 +40,18 @@ def gaussian_logpdf(
     z is (N, D); mu and logvar are too, or numbers (as they stand, the
     standard normal). Returns (N,) and three arrays (N, D).
     """
-    # log N = Σ −½·(log 2π + logvar + (z − mu)²·e^−logvar)
-    mu, logvar = mu + 0 * z, logvar + 0 * z                # numbers too (N, D)
+    # With u = (z − mu)/σ,  σ² = e^logvar:
+    # log N = Σ −½·(log 2π + logvar + u²)
+    # d/dz = −u/σ    d/dmu = u/σ    d/dlogvar = ½·(u² − 1), as du/dlogvar = −½u
+    check_array("gaussian_logpdf", "z", z, ("N", "D"))
+    mu, logvar = (a + 0 * z if isinstance(a, (int, float)) else a
+                  for a in (mu, logvar))                     # (N, D)
     check_array("gaussian_logpdf", "mu", mu, z.shape, like=z)
     check_array("gaussian_logpdf", "logvar", logvar, z.shape, like=z)
-    dmu = (z - mu) * get_xp(z).exp(-logvar)
-    squares = (z - mu) * dmu
-    logpdf = sum_per_image(-0.5 * (LOG_2PI + logvar + squares))
-    return logpdf, -dmu, dmu, 0.5 * (squares - 1)
+    precision = get_xp(z).exp(-0.5 * logvar)                 # 1/σ
+    u = (z - mu) * precision
+    logpdf = sum_per_image(-0.5 * (LOG_2PI + logvar + u * u))
+    return logpdf, -u * precision, u * precision, 0.5 * (u * u - 1)
 
 
 def gaussian_kl(mu: Array, logvar: Array) -> tuple[Array, Array, Array]:
@@ -55,10 +59,12 @@ def gaussian_kl(mu: Array, logvar: Array) -> tuple[Array, Array, Array]:
 
     The mean of log q(z) − log p(z) over z ~ q, in closed form: how many nats
     a code costs (Kingma & Welling 2014, appendix B). mu, logvar (N, D);
-    returns (N,) and two arrays (N, D).
+    returns (N,) and two arrays (N, D). Training estimates it from one z
+    instead (see vae.py); the two agree in the mean.
     """
     check_array("gaussian_kl", "logvar", logvar, mu.shape, like=mu)
-    # KL = Σ ½·(mu² + σ² − 1 − log σ²), and e^x − 1 = expm1(x)
+    # KL = Σ ½·(mu² + e^logvar − 1 − logvar), and e^a − 1 = expm1(a)
+    # d/dmu = mu    d/dlogvar = ½·(e^logvar − 1)
     excess = get_xp(logvar).expm1(logvar)
     kl = sum_per_image(0.5 * (mu * mu + excess - logvar))
     return kl, mu, 0.5 * excess

@@ -5,7 +5,10 @@ from .backend import get_xp
 
 
 class Adam:
-    """Kingma & Ba 2015, algorithm 1, with Keras' arithmetic and defaults.
+    """Kingma & Ba 2015, algorithm 1, in the order of section 2's last lines.
+
+    There, as in Keras, epsilon is added to √v before v's correction. The
+    default rate is the tutorial's, a tenth of Keras'.
 
     params: a dict of arrays, which step changes in place. The state (m, v
     by the names of params, and t) is plain: it can be printed and saved.

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.special import ndtri
 
 from .backend import Array, to_numpy
@@ -31,7 +32,7 @@ def latent_grid(vae: VAE, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
     rows = q if vae.latent_dim > 1 else q[:1]
     z = np.zeros((len(rows), n, vae.latent_dim))
     z[:, :, 0] = q
-    z[:, :, 1:2] = rows[:, None, None]
+    z[:, :, 1:2] = rows[:, None, None]          # with D = 1, there is none
     cells = [to_numpy(vae.decode(vae.asarray(row), apply_sigmoid=True))
              for row in z]                    # a row at a time saves memory
     return tile(np.concatenate(cells), n), q
@@ -68,14 +69,14 @@ def draw_landscape(vae: VAE, title: str) -> np.ndarray:
     ax = figure.add_axes((left / width, bottom / height,
                           W / width, H / height))
     show(ax, image, title)
-    some = np.arange(1, len(q), 3)                  # every third cell's centre
+    some = np.arange(2, len(q), 3)                  # every third cell's centre
     labels = [f"{q[i]:.1f}" for i in some]
     ax.set_xticks((some + 0.5) * W / len(q) - 0.5, labels, fontsize=8)
-    ax.set_xlabel("z[0]")
+    ax.set_xlabel("z[0], at quantiles of the prior")
     if vae.latent_dim > 1:
         ax.set_yticks((some + 0.5) * H / len(q) - 0.5, labels, fontsize=8)
-        ax.set_ylabel("z[1]" if vae.latent_dim == 2 else
-                      "z[1]; all others are 0")
+        ax.set_ylabel("z[1], at quantiles of the prior" + (
+            "; all others are 0" if vae.latent_dim > 2 else ""))
     return pixels(figure)
 
 
@@ -108,15 +109,18 @@ def save_gif(path: Path, frames: list[np.ndarray]) -> None:
                                      loop=0, duration=milliseconds))
 
 
-def save_images(path: Path, rows: dict[str, np.ndarray], title: str) -> None:
-    """Draw rows of images, {"name": (n, H, W, C)}, beneath each other."""
+def save_images(path: Path, rows: dict[str, np.ndarray], names: tuple,
+                title: str) -> None:
+    """Draw rows of images, {"row's name": (n, H, W, C)}; name the columns."""
     n = len(next(iter(rows.values())))
-    figure = Figure(figsize=(0.9 * n + 1.4, 0.95 * len(rows) + 0.5), dpi=100,
+    figure = Figure(figsize=(0.9 * n + 1.4, 0.95 * len(rows) + 0.7), dpi=100,
                     layout="constrained")
     axes = figure.subplots(len(rows), n, squeeze=False)
+    for ax, name in zip(axes[0], names):
+        ax.set_title(name, fontsize=9)
     for row, (name, images) in zip(axes, rows.items()):
         for ax, image in zip(row, images):
-            show(ax, image)
+            show(ax, image, ax.get_title())
         row[0].set_ylabel(name, rotation=0, ha="right", va="center")
     figure.suptitle(title, fontsize=11)
     save_frame(path, pixels(figure))
@@ -128,15 +132,16 @@ def save_binarization(path: Path, data: Dataset) -> None:
     save_images(path, {
         "grey, 0 … 1": data.grey[chosen] / 255,
         "binary, > 0.5": data.test_images[data.grey_index[chosen]]},
-        "Every pixel becomes 0 or 1")
+        data.class_names, "Every pixel becomes 0 or 1")
 
 
-def save_reconstructions(path: Path, vae: VAE, images: Array) -> None:
-    """Draw images (n, H, W, C), and what the decoder makes of their mu."""
+def save_reconstructions(path: Path, vae: VAE, images: Array,
+                         names: tuple) -> None:
+    """Draw images (n, H, W, C), named, and what their mu decode to."""
     x = vae.asarray(images)
     decoded = vae.decode(vae.encode(x)[0], apply_sigmoid=True)
     save_images(path, {"test image": to_numpy(x),
-                       "decoded": to_numpy(decoded)},
+                       "decoded": to_numpy(decoded)}, names,
                 f"Through {vae.latent_dim} "
                 f"number{'s' * (vae.latent_dim > 1)} and back")
 
@@ -155,27 +160,32 @@ def save_scatter(path: Path, vae: VAE, images: Array, labels: np.ndarray,
 
     Raises ValueError where there is not one label for each image.
     """
-    if labels.shape != (len(images),):
+    N = len(images)
+    if labels.shape != (N,):
         raise ValueError(f"labels have shape {labels.shape}, but one for "
-                         f"each of {len(images)} images was expected")
+                         f"each of {N} images was expected")
     mu = np.concatenate([to_numpy(vae.encode(vae.asarray(x))[0])
-                         for x in batches(images, 200)])     # (N, D)
-    figure = Figure(figsize=(8, 6.5), dpi=100, layout="constrained")
+                         for x in batches(images, min(N, 200))])    # (N, D)
+    figure = Figure(figsize=(8, 6), dpi=100, layout="constrained")
     ax = figure.subplots()
     # With one latent dimension, the classes stand above each other instead
     down = mu[:, 1] if vae.latent_dim > 1 else labels
+    order = np.random.default_rng(0).permutation(N)    # no class on top
+    ax.scatter(mu[order, 0], down[order], s=4, alpha=0.7, linewidths=0,
+               c=[f"C{c}" for c in labels[order]])
     for c, name in enumerate(names):
-        of = labels == c
-        ax.scatter(mu[of, 0], down[of], s=4, alpha=0.7, color=f"C{c}",
-                   linewidths=0, label=name)
-    ax.set(xlabel="mu[0]", title="Where the encoder puts the test images",
-           ylabel="mu[1]" if vae.latent_dim > 1 else "class")
-    if vae.latent_dim > 1:
+        ax.scatter([], [], s=4, color=f"C{c}", label=name)
+    ax.set(xlabel="mu[0]", title="Where the encoder puts the test images")
+    if vae.latent_dim == 1:
+        ax.set_yticks(range(len(names)), names)
+    else:
+        ax.set_ylabel("mu[1], downwards, as in the landscape")
+        ax.set_aspect("equal")
+    if vae.latent_dim == 2:
         low, high = ndtri([0.05, 0.95])
         ax.plot([low, high, high, low, low], [low, low, high, high, low],
                 "k--", linewidth=1, label="the landscape")
-        ax.set_aspect("equal")
-    ax.invert_yaxis()                    # as in the landscape, z[1] goes down
+    ax.invert_yaxis()
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=5,
               frameon=False)
     save_frame(path, pixels(figure))
@@ -191,8 +201,8 @@ def save_curves(path: Path, log: list[dict]) -> None:
     ax.plot(epochs, [row["test_elbo"] for row in log], "s-", color="C1",
             label="test images, after the epoch")
     ax.set(xlabel="epoch", ylabel="ELBO, nats per image",
-           title="Higher is better")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+           title="The ELBO, epoch by epoch: higher is better")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(alpha=0.3)
-    ax.legend(loc="lower right")
+    ax.legend()
     save_frame(path, pixels(figure))

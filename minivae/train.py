@@ -1,6 +1,6 @@
 """Training: one step, one pass over the test set, the log, the model's file.
 
-The loop itself is four lines, and every demo writes it out:
+The loop itself is three lines, which a demo writes out:
 
     for x in batches(images, batch_size, rng):
         eps = vae.noise(len(x), rng)
@@ -45,6 +45,9 @@ def evaluate(vae: VAE, images: Array, eps: Array,
     Their difference is the ELBO. images (N, ...) are bytes, eps (N, D) one
     draw of noise for each: with the same eps, epochs can be compared.
     """
+    if len(eps) != len(images):
+        raise ValueError(f"evaluate: there are {len(images)} images, but "
+                         f"{len(eps)} rows of noise")
     sums = np.zeros(2)
     start = 0
     for x in batches(images, min(batch_size, len(images)), dtype=eps.dtype):
@@ -75,10 +78,14 @@ def write_log(path: Path, log: list[dict]) -> None:
 
 
 def save_model(path: Path, vae: VAE, image_shape: tuple) -> None:
-    """Write the parameters of a conv_vae, by name, as an .npz file."""
+    """Write the parameters of a conv_vae, by name, as an .npz file.
+
+    Raises ValueError for another network, which load_model could not build.
+    """
+    params = {name: to_numpy(p) for name, p in vae.params.items()}
+    _network_of(params, image_shape)
     content = io.BytesIO()
-    np.savez(content, image_shape=image_shape,
-             **{name: to_numpy(p) for name, p in vae.params.items()})
+    np.savez(content, image_shape=image_shape, **params)
     write_file(path, content.getvalue())
 
 
@@ -89,18 +96,28 @@ def load_model(path: Path) -> VAE:
     """
     try:
         params = read_npz(path)
-        vae = conv_vae(tuple(params.pop("image_shape").tolist()),
-                       latent_dim=len(params["decoder.0.w"]),
-                       filters=len(params["encoder.0.b"]),
-                       dtype=params["decoder.0.w"].dtype)
-        shapes = {name: p.shape for name, p in params.items()}
-        if shapes != {name: p.shape for name, p in vae.params.items()}:
-            raise ValueError("its parameters have other names or shapes")
-    except (ValueError, KeyError, TypeError) as error:
+        image_shape = tuple(params.pop("image_shape", np.zeros(0)).tolist())
+        vae = _network_of(params, image_shape)
+    except ValueError as error:
         raise ValueError(f"{path} is not a model of minivae ({error}); train "
                          "one with demos/train_fashion.py") from error
     for name, p in vae.params.items():
         p[...] = params[name]
+    return vae
+
+
+def _network_of(params: dict, image_shape: tuple) -> VAE:
+    """Build the conv_vae whose parameters have these names and shapes."""
+    try:
+        vae = conv_vae(image_shape, latent_dim=len(params["decoder.0.w"]),
+                       filters=len(params["encoder.0.b"]),
+                       dtype=params["decoder.0.w"].dtype)
+    except KeyError as error:
+        raise ValueError(f"it has no parameter {error}") from error
+    shapes = {name: p.shape for name, p in params.items()}
+    if shapes != {name: p.shape for name, p in vae.params.items()}:
+        raise ValueError("its parameters have other names or shapes than "
+                         f"those of a conv_vae for images of {image_shape}")
     return vae
 
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import numpy as np
 
-from .backend import Array, get_xp, move
+from .backend import Array, Seed, get_xp, move
 from .conv import Conv2D, Conv2DTranspose
 from .layers import (Dense, Flatten, Layer, ReLU, Reshape, Sequential,
                      check_array, check_sizes, sigmoid)
@@ -41,7 +41,8 @@ class VAE:
     """A VAE of any two networks that fit together.
 
     encoder: images (N, ...) -> (N, 2·D), mu beside logvar
-    decoder: codes z (N, D) -> logits (N, ...), one for each pixel
+    decoder: codes z (N, D) -> logits (N, ...), one for each pixel; a
+    Sequential that begins with a Dense, whose in_features are D
     """
 
     def __init__(self, encoder: Layer, decoder: Layer):
@@ -60,11 +61,11 @@ class VAE:
         z = reparameterize(mu, logvar, eps)
         log_p_x, dlogits = bernoulli_logpdf(x, self.decode(z))
         log_p_z, dz_prior, _, _ = gaussian_logpdf(z)
-        # z is eps, stretched by σ; so its density is that of eps, over σ.
-        # (It equals gaussian_logpdf(z, mu, logvar), but there z − mu would
-        # lose eps to rounding where σ is small.)
+        # z is eps, shifted and stretched by σ; so its density is that of
+        # eps, over σ. (It equals gaussian_logpdf(z, mu, logvar), but there
+        # z − mu would lose eps to rounding where σ is small.)
         log_q = gaussian_logpdf(eps)[0] - 0.5 * logvar.sum(axis=1)
-        self.cache = logvar, eps, dlogits, dz_prior
+        self.cache = logvar, dlogits, dz_prior
         return log_p_x, log_q - log_p_z
 
     def elbo(self, x: Array, eps: Array) -> Array:
@@ -83,12 +84,14 @@ class VAE:
         reconstruction, kl = self.elbo_terms(x, eps)
         loss = (kl - reconstruction).mean()
 
-        # loss = −1/N Σ [log p(x|z) + log p(z) − log q(z|x)]. Upside down: z
-        # feeds the first two terms, whose own gradients forward has kept.
-        N, (logvar, eps, dlogits, dz_prior) = len(x), self.cache
+        # loss = −1/N Σ [log p(x|z) + log p(z) − log q(z|x)], from its end to
+        # its beginning. Forward has kept d log p(x|z)/dlogits and
+        # d log p(z)/dz; z feeds both terms, so their gradients add up. In
+        # log q = const(eps) − Σ ½·logvar there is no z, but logvar itself.
+        N, (logvar, dlogits, dz_prior) = len(x), self.cache
         dz = self.decoder.backward(-dlogits / N) - dz_prior / N
         dmu, dlogvar = reparameterize_backward(dz, logvar, eps)
-        dlogvar = dlogvar - 0.5 / N                  # log q = … − Σ ½·logvar
+        dlogvar = dlogvar - 0.5 / N
         self.encoder.backward(get_xp(dz).concatenate([dmu, dlogvar], axis=1))
         return loss, self.grads
 
@@ -106,23 +109,22 @@ class VAE:
         logits = self.decoder.forward(z)
         return sigmoid(logits) if apply_sigmoid else logits
 
-    def sample(self, n: int = 100,
-               rng: np.random.Generator | None = None) -> Array:
+    def sample(self, n: int = 100, rng: Seed = None) -> Array:
         """Decode n codes z ~ N(0, 1): each pixel's probability of ink.
 
-        N(0, 1) is where codes come from, by the prior p(z) that the KL has
-        pulled every q(z|x) towards. Returns (n, H, W, C).
+        N(0, 1) is the prior p(z), towards which the KL has pulled every
+        q(z|x): so most of these codes lie near some image's. (n, H, W, C)
         """
         return self.decode(self.noise(n, rng), apply_sigmoid=True)
 
-    def noise(self, n: int, rng: np.random.Generator | None = None) -> Array:
+    def noise(self, n: int, rng: Seed = None) -> Array:
         """Draw eps ~ N(0, 1), (n, D), for n images.
 
         It is rounded only after it was drawn, and by NumPy: so float32 and
         float64, CPU and GPU see the same numbers.
         """
         check_sizes("noise", n=n)
-        rng = rng or np.random.default_rng()
+        rng = np.random.default_rng(rng)
         return self.asarray(rng.standard_normal((n, self.latent_dim)))
 
     def asarray(self, a: Array) -> Array:
@@ -157,15 +159,15 @@ class VAE:
 
 
 def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
-             filters: int = 32, rng: np.random.Generator | None = None,
-             dtype=np.float32) -> VAE:
+             filters: int = 32, rng: Seed = None, dtype=np.float32) -> VAE:
     """The tutorial's network; with its defaults, 69,989 parameters.
 
     image_shape: (H, W, C), H and W multiples of 4 from 8 on. filters: those
-    of the first convolution; all others follow. rng: a numpy Generator.
+    of the first convolution; all others follow. rng: a numpy Generator, or
+    a seed for one.
     """
     who = "conv_vae"
-    if len(image_shape) != 3:
+    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
         raise ValueError(f"{who}: image_shape is {image_shape}, but three "
                          "sizes (H, W, C) were expected")
     H, W, C = image_shape
@@ -177,7 +179,7 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
             "height and width twice and the encoder's two 3 x 3 convolutions "
             "need 8 pixels, so both must be multiples of 4, 8 or more; crop "
             "or pad them")
-    settings = {"rng": rng or np.random.default_rng(), "dtype": dtype}
+    settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
     D, F, h, w = latent_dim, filters, H // 4, W // 4
 
     # A 3 × 3 window every 2 pixels fits (n − 1) // 2 times into n pixels;

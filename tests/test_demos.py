@@ -100,8 +100,9 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     (["--limit", 20, "--batch-size", 21], "only 20 images to train on"),
     (["--batch-size", "x"], "x is not a whole number of at least 1"),
     (["--latent-dim", 0], "0 is not a whole number of at least 1"),
-    (["--learning-rate", -1], "a finite number above 0 was expected"),
-    (["--learning-rate", "nan"], "a finite number above 0 was expected"),
+    (["--learning-rate", -1], "-1 is not a number above 0"),
+    (["--learning-rate", "nan"], "nan is not a number above 0"),
+    (["--learning-rate", "x"], "x is not a number above 0"),
     (["--seed", -1], "-1 is not a whole number of at least 0"),
     (["--device", "tpu"], "invalid choice: 'tpu'"),
     (["--out", __file__], "cannot be written or read"),
@@ -143,14 +144,14 @@ def test_a_stop_keeps_everything(monkeypatch, tmp_path, capsys, reason,
     args = arguments(demo, monkeypatch, "--limit", 64, "--epochs", 3,
                      "--out", tmp_path)
     assert demo.main(args) == status
-    assert ignored == [(signal.SIGINT, signal.SIG_IGN)]
+    assert (ignored == [(signal.SIGINT, signal.SIG_IGN)]) == (status == 130)
     # stopped in the second epoch: the first one's log, a model of 3 steps
     assert {p.name for p in tmp_path.iterdir()} == PICTURES | {"log.csv",
                                                                "model.npz"}
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
     assert load_model(tmp_path / "model.npz")
     printed = capsys.readouterr().out
-    assert "Stopped in epoch 2, after 3 steps" in printed
+    assert "Stopped in epoch 2, after step 3" in printed
     assert (str(reason) or "Ctrl-C") in printed
     assert "Saving the model and the pictures" in printed
 
@@ -159,6 +160,7 @@ def test_quick_is_only_a_default(monkeypatch):
     demo = load("train_fashion.py")
     quick = arguments(demo, monkeypatch, "--quick")
     assert (quick.epochs, quick.learning_rate) == (1, 1e-3)
+    assert quick.out == Path("runs/quick")             # a full run is safe
     given = arguments(demo, monkeypatch, "--quick", "--epochs", 3)
     assert (given.epochs, given.learning_rate) == (3, 1e-3)
     usual = arguments(demo, monkeypatch)
@@ -179,7 +181,7 @@ def test_broken_gradients_finds_each_mistake(monkeypatch, tmp_path, capsys):
                                     answers == "WRONG")
     # which of the three checks, gradients, spread and answers, finds which
     assert found == {
-        "none": (False, False, False),
+        "no mistake": (False, False, False),
         "σ = e^logvar": (False, True, False),
         "mean over pixels, forward only": (True, False, False),
         "Adam forgets its history": (False, False, True),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from minivae import Dense, Layer, ReLU, check_function, check_layer
-from minivae.gradcheck import numeric_gradient, relative_error
+from minivae.gradcheck import (Report, Row, numeric_gradient,
+                               relative_error)
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((4, 3))
@@ -81,6 +82,16 @@ class WrongShape(Scale):
         dx = super().backward(dy)
         self.grads["w"] = self.grads["w"].sum()
         return dx
+
+
+class WrongDtype(Scale):
+    def backward(self, dy):
+        return super().backward(dy).astype("float32")
+
+
+class NotFinite(Scale):
+    def forward(self, x):
+        return super().forward(x) + np.nan
 
 
 class TransposedGradient(Layer):
@@ -175,7 +186,10 @@ def test_the_correct_layer_passes():
     (FlippedUpstream, "dx .*WRONG"),
     (ForgottenGradient, "dw .*WRONG"),
     (MissingGradient, r"grads has \[\], but params has \['w'\]"),
-    (WrongShape, "dw .* inf +WRONG"),
+    (WrongShape, r"PROBLEM: dw is float64 of shape \(\), but w is float64 of "
+                 r"shape \(3,\)"),
+    (WrongDtype, r"PROBLEM: dx is float32 of shape"),
+    (NotFinite, "PROBLEM: forward gives values that are not finite"),
     (TransposedGradient, "dw .*WRONG"),
     (NotANumber, "dx .* inf .*WRONG"),
     (Accumulates, "PROBLEM: dw depends on earlier calls"),
@@ -221,6 +235,28 @@ def test_a_kink_is_named_and_does_not_pass():
 def test_a_mistake_is_not_excused_as_a_kink():
     row = check_layer(WrongSign(), X, verbose=False).rows[0]
     assert not row.kink
+
+
+def test_noise_is_not_taken_for_a_kink_or_an_old_x():
+    text = str(check_layer(DrawsItsOwnNoise(), X, verbose=False))
+    assert "earlier calls" not in text
+    row = Row("x", 12, 0.5, (0, 0), 1.0, 3.0, kink=True)
+    assert "a kink" in str(Report("a layer", 1e-7, [row]))
+    assert "a kink" not in str(Report("a layer", 1e-7, [row], ["noise"]))
+
+
+def test_a_forgotten_return_gets_a_sentence():
+    class NoDx(Scale):
+        def backward(self, dy):
+            super().backward(dy)
+
+    class NoY(Scale):
+        def forward(self, x):
+            super().forward(x)
+    with pytest.raises(TypeError, match="backward returns None; it must"):
+        check_layer(NoDx(), X)
+    with pytest.raises(TypeError, match="forward returns None; it must"):
+        check_layer(NoY(), X)
 
 
 def test_float32_is_refused_with_the_reason():

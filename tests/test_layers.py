@@ -174,7 +174,7 @@ def test_refuses_an_input_that_is_no_float(cls):
         if layer.params or cls is not Sequential:
             with pytest.raises(TypeError, match="x is int64, but float"):
                 layer.forward(x.astype("int64"))
-            with pytest.raises(TypeError, match="x is a builtins list"):
+            with pytest.raises(TypeError, match="x is a list, but a numpy"):
                 layer.forward(x.tolist())
 
 
@@ -184,6 +184,22 @@ def test_backward_needs_a_forward(cls):
         if layer.params or cls is not Sequential:
             with pytest.raises(RuntimeError, match="called before forward"):
                 layer.backward(x)
+
+
+def test_sizes_may_be_numpys():
+    reshape = Reshape(np.array([2, 3]))
+    reshape.forward(np.zeros((4, 6)))
+    with pytest.raises(ValueError, match="dy has shape"):
+        reshape.backward(np.zeros((4, 3, 2)))
+    with pytest.raises(ValueError, match="x has shape"):
+        Dense(np.int64(3), 2).forward(np.zeros((4, 2), "float32"))
+
+
+def test_a_seed_will_do():
+    for seed in 0, 1:
+        a, b = (Dense(3, 2, rng=seed).params["w"] for _ in range(2))
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, Dense(3, 2, rng=0).params["w"])
 
 
 def test_bad_inputs_get_a_sentence():

@@ -114,7 +114,7 @@ def test_kl_is_the_mean_of_its_definition():
     count = 200_000
     for m, lv in zip(mu, logvar):
         samples = m + np.exp(lv / 2) * rng.standard_normal((count, D))
-        log_q = gaussian_logpdf(samples, m, lv)[0]
+        log_q = gaussian_logpdf(samples, m + 0 * samples, lv + 0 * samples)[0]
         draws = log_q - gaussian_logpdf(samples)[0]
         kl = gaussian_kl(m[None], lv[None])[0][0]
         error = draws.std() / math.sqrt(count)
@@ -156,6 +156,13 @@ def test_range(dtype, rtol):
         assert {a.dtype for a in (kl, dmu, logpdf, dz)} == {np.dtype(dtype)}
 
 
+def test_a_tiny_variance_is_no_nan():
+    zero, lv = np.zeros((1, 1), "float32"), np.full((1, 1), -90, "float32")
+    logpdf, dz, dmu, dlogvar = gaussian_logpdf(zero, zero, lv)
+    assert logpdf[0] == pytest.approx(45 - 0.5 * math.log(2 * math.pi))
+    assert dz[0, 0] == dmu[0, 0] == 0 and dlogvar[0, 0] == -0.5
+
+
 def test_values_are_sums_over_pixels_and_latents():
     twice = bernoulli_logpdf(np.tile(x, (1, 2, 1, 1)),
                              np.tile(logits, (1, 2, 1, 1)))[0]
@@ -171,5 +178,9 @@ def test_shapes_never_broadcast_silently():
         gaussian_kl(mu, logvar[:, :1])
     with pytest.raises(ValueError, match="gaussian_logpdf: mu has shape"):
         gaussian_logpdf(z[:1], mu, logvar)
+    with pytest.raises(ValueError, match="gaussian_logpdf: logvar has shape"):
+        gaussian_logpdf(z, mu, logvar[:, :1])
+    with pytest.raises(TypeError, match="logits is uint8, but float32"):
+        bernoulli_logpdf(x, x.astype("uint8"))
     with pytest.raises(TypeError, match="x is uint8, but float64"):
         bernoulli_logpdf(x.astype("uint8"), logits)

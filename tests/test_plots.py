@@ -81,7 +81,7 @@ def test_every_picture_is_written(tmp_path, latent_dim):
     few, labels = data.test_images[:230], data.test_labels[:230]
     row = {"epoch": 1, "train_loss": 250.0, "test_elbo": -220.0}
     plots.save_binarization(tmp_path / "a.png", data)
-    plots.save_reconstructions(tmp_path / "b.png", vae, few[:5])
+    plots.save_reconstructions(tmp_path / "b.png", vae, few[:5], "abcde")
     plots.save_samples(tmp_path / "c.png", vae, np.random.default_rng(0))
     plots.save_scatter(tmp_path / "d.png", vae, few, labels, data.class_names)
     plots.save_curves(tmp_path / "e.png", [row])
@@ -95,9 +95,9 @@ def test_every_picture_is_written(tmp_path, latent_dim):
 def test_reconstructions_come_from_the_mean(tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(plots, "save_images",
-                        lambda path, rows, title: seen.update(rows))
+                        lambda path, rows, names, title: seen.update(rows))
     images = np.array([[[[0], [1]], [[1], [0]]]], "uint8")
-    plots.save_reconstructions(tmp_path / "a.png", compass(), images)
+    plots.save_reconstructions(tmp_path / "a.png", compass(), images, ["a"])
     np.testing.assert_array_equal(seen["test image"], images)
     np.testing.assert_array_equal(seen["decoded"].round(), images)
 

@@ -100,6 +100,23 @@ def test_a_model_comes_back_as_it_was(tmp_path, shape, latent_dim):
     np.testing.assert_array_equal(back.decode(z), vae.decode(z))
 
 
+def test_another_network_is_not_saved_to_be_lost(tmp_path):
+    vae = conv_vae((8, 8, 1), filters=2)
+    with pytest.raises(ValueError, match="other names or shapes than those "
+                       r"of a conv_vae for images of \(16, 8, 1\)"):
+        save_model(tmp_path / "model.npz", vae, (16, 8, 1))
+    vae.encoder.layers.pop(0)
+    with pytest.raises(ValueError, match="it has no parameter"):
+        save_model(tmp_path / "model.npz", vae, (8, 8, 1))
+    assert not list(tmp_path.iterdir())
+
+
+def test_evaluate_needs_noise_for_each_image(images):
+    vae = conv_vae(rng=0)
+    with pytest.raises(ValueError, match="64 images, but 63 rows of noise"):
+        evaluate(vae, images, vae.noise(63))
+
+
 def test_files_that_are_no_model(tmp_path):
     path = tmp_path / "model.npz"
     with pytest.raises(FileNotFoundError):
@@ -113,8 +130,9 @@ def test_files_that_are_no_model(tmp_path):
     path.write_text("hello")
     with pytest.raises(ValueError, match="is not a model of minivae"):
         load_model(path)
-    save_model(path, vae, (8, 16, 1))
-    with pytest.raises(ValueError, match="is not a model of minivae"):
+    np.savez(path, weights=np.zeros(3))
+    with pytest.raises(ValueError, match="is not a model of minivae .it has "
+                       "no parameter 'decoder.0.w'"):
         load_model(path)
     np.savez(path, a=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="is not a model of minivae"):
