@@ -216,7 +216,7 @@ def parse_arguments():
                             out=Path("runs/quick"))
         args = parser.parse_args()
     if args.workers is None:
-        args.workers = max(1, min(os.cpu_count(), args.batch_size // 8))
+        args.workers = max(1, min(os.cpu_count() or 1, args.batch_size // 8))
     return args
 
 

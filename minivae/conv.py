@@ -1,9 +1,9 @@
 """Convolution and transposed convolution: one linear map and its transposes.
 
 Let P(x) be the matrix whose rows are the windows ("patches") of x that a
-kernel sees. P is linear in x: it only copies numbers. (In shapes, such as
-(N, P, Q, F), P and Q count the windows.) Its transpose Pᵀ puts
-the patches back where they came from, and adds where they overlap. Then
+kernel sees. P is linear in x: it only copies numbers. Its transpose Pᵀ puts
+the patches back where they came from, and adds where they overlap. (In a
+shape such as (N, P, Q, F), P and Q count rows and columns of windows.) Then
 
     correlate      y  = P(x)·w         what a convolution layer computes
     correlate_dx   dx = Pᵀ(dy·wᵀ)      the chain rule, with respect to x
@@ -217,7 +217,7 @@ class Conv2D(Convolution):
     def forward(self, x: Array) -> Array:
         w, b = self.params["w"], self.params["b"]
         check_array(self, "x", x, ("N", "H", "W", self.in_channels), like=w)
-        self.y_shape(x.shape)
+        self.y_shape(x.shape)                # refuses images that are too small
         self.cache = x
         y = correlate(x, w, self.strides, self.padding)
         y += b                               # in place: y is still ours alone

@@ -129,7 +129,7 @@ def main():
         print(f"{by} fails without any mutant: mend that first")
         return 1
     survivors = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool, tqdm(
             total=len(chosen), disable=None, leave=False) as bar:
         for mutant, by in zip(chosen, pool.map(catch, chosen)):
             bar.update()
