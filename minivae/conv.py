@@ -217,7 +217,7 @@ class Conv2D(Convolution):
     def forward(self, x: Array) -> Array:
         w, b = self.params["w"], self.params["b"]
         check_array(self, "x", x, ("N", "H", "W", self.in_channels), like=w)
-        self.y_shape(x.shape)                # refuses images that are too small
+        self.y_shape(x.shape)               # refuses images that are too small
         self.cache = x
         y = correlate(x, w, self.strides, self.padding)
         y += b                               # in place: y is still ours alone
