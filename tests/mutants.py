@@ -8,8 +8,8 @@ Each mutant is one mistake, patched into a copy of the library; then the
 tests of that file run until one fails. A mutant that passes them all is a
 hole in the tests, and the exit status is 1.
 
-Those marked * are real: they are, or were, in VAEs that other people
-published, with plausible pictures. Those with a test's name are about its
+Those marked * are real: they are, or were, in VAEs and layers that other
+people published, with plausible pictures. Those with a test's name are about its
 tolerance: a mistake hardly larger than it allows, which that very test must
 still see.
 """
