@@ -9,9 +9,9 @@ tests of that file run until one fails. A mutant that passes them all is a
 hole in the tests, and the exit status is 1.
 
 Those marked * are real: they are, or were, in VAEs and layers that other
-people published, with plausible pictures. Those with a test's name are about its
-tolerance: a mistake hardly larger than it allows, which that very test must
-still see.
+people published, with plausible pictures. Those with a test's name are about
+its tolerance: a mistake hardly larger than it allows, which that very test
+must still see.
 """
 import argparse
 import os
