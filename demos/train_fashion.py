@@ -81,8 +81,8 @@ def main(args):
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)     # let it save now
         status, reason = 130, "Ctrl-C"
-    except FloatingPointError as error:
-        status, reason = 2, error
+    except (FloatingPointError, RuntimeError) as error:
+        status, reason = 2, error                # no finite loss, or no worker
     if status:
         bar.close()
         print(f"\nStopped in epoch {epoch}, after step {adam.t:,}: {reason}.\n"

@@ -128,7 +128,8 @@ def test_a_demanded_gpu_gets_a_sentence(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("reason, status", [
     (KeyboardInterrupt(), 130),
-    (FloatingPointError("the loss became nan"), 2)])
+    (FloatingPointError("the loss became nan"), 2),
+    (RuntimeError("a worker process has died"), 2)])
 def test_a_stop_keeps_everything(monkeypatch, tmp_path, capsys, reason,
                                  status):
     demo = load("train_fashion.py")

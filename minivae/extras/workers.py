@@ -5,9 +5,9 @@ gradients: it does not matter where each was computed. So a batch is cut into
 as many shares as there are cores, and their gradients are summed.
 
 Why processes? NumPy's own threads speed up the matrix products and nothing
-between them. Python's threads stop each other: each needs the interpreter's
-lock between any two array operations, and a step has hundreds. Processes
-share nothing but a block of memory for parameters, batch and gradients.
+between them. Python's threads share one interpreter lock, which each needs
+between any two array operations, and a step has hundreds. Processes share
+nothing but a block of memory for parameters, batch and gradients.
 """
 import contextlib
 import multiprocessing
@@ -117,6 +117,7 @@ class Workers:
 def work(vae, memory, index, pipe):
     """A process's life: take a share, compute it, say that it is done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)       # Ctrl-C is the parent's
+    np.seterr(over="ignore", invalid="ignore")         # the loss shows it
     shared = open_memory(memory)
     mine = named(shared["grads"][index], vae)
     while True:
