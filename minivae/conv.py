@@ -23,6 +23,9 @@ Images are (N, H, W, C), channels last; padding means exactly what it means
 in Keras on TensorFlow. As everywhere in deep learning, the kernel is not
 flipped: strictly speaking, these convolutions are cross-correlations.
 """
+import math
+from collections.abc import Iterator
+
 import numpy as np
 
 from .backend import Array, Seed, get_xp
@@ -45,42 +48,78 @@ def windows(size: int, kernel: int, stride: int,
     return P, zeros // 2, zeros - zeros // 2
 
 
+def grid(image_size: tuple, kernel_size: tuple, strides: tuple,
+         padding: str) -> tuple[int, int]:
+    """Return P and Q: how many rows and columns of windows an image has."""
+    P, Q = (windows(*axis, padding)[0]
+            for axis in zip(image_size, kernel_size, strides))
+    return P, Q
+
+
+def view_windows(x: Array, kernel_size: tuple, strides: tuple) -> Array:
+    """View every window of x (N, H, W, C): (N, P, Q, KH, KW, C).
+
+    Nothing is copied: where windows overlap, they share the memory of x.
+    """
+    xp, (N, H, W, C) = get_xp(x), x.shape
+    (KH, KW), (SH, SW) = kernel_size, strides
+    P, Q = grid((H, W), kernel_size, strides, "valid")
+    n, h, w, c = x.strides        # bytes from an image, row, ... to the next
+    return xp.lib.stride_tricks.as_strided(
+        x, (N, P, Q, KH, KW, C), (n, SH * h, SW * w, h, w, c))
+
+
+def zeros_around(like: Array, image_size: tuple, kernel_size: tuple,
+                 strides: tuple, padding: str) -> tuple[Array, Array]:
+    """Return zeros for images with their padding, and the images' place.
+
+    like (N, ..., C) says how many images and channels there are.
+    """
+    (H, W), N, C = image_size, len(like), like.shape[-1]
+    _, top, bottom = windows(H, kernel_size[0], strides[0], padding)
+    _, left, right = windows(W, kernel_size[1], strides[1], padding)
+    padded = get_xp(like).zeros(
+        (N, top + H + bottom, left + W + right, C), like.dtype)
+    return padded, padded[:, top:top + H, left:left + W]
+
+
 def patches(x: Array, kernel_size: tuple, strides: tuple,
             padding: str) -> Array:
     """P(x): copy each window of x (N, H, W, C) to (N, P, Q, KH, KW, C)."""
-    xp, (N, H, W, C) = get_xp(x), x.shape
-    (KH, KW), (SH, SW) = kernel_size, strides
-    P, top, bottom = windows(H, KH, SH, padding)
-    Q, left, right = windows(W, KW, SW, padding)
     padded = x
-    if top + bottom + left + right:
-        padded = xp.zeros((N, top + H + bottom, left + W + right, C), x.dtype)
-        padded[:, top:top + H, left:left + W] = x
-    p = xp.empty((N, P, Q, KH, KW, C), x.dtype)
-    # One strided copy for each tap (i, j) of the kernel, not for each window
-    for i in range(KH):
-        for j in range(KW):
-            p[:, :, :, i, j] = padded[:, i:i + P * SH:SH, j:j + Q * SW:SW]
-    return p
+    if padding == "same":
+        padded, inside = zeros_around(x, x.shape[1:3], kernel_size, strides,
+                                      padding)
+        inside[...] = x
+    p = view_windows(padded, kernel_size, strides)
+    # A copy is quick where many numbers follow each other: the KW·C in a row
+    # of a window, or else, of few channels, the Q windows in a row. So where
+    # C is small, p lies in another order in memory; in a matrix, by columns.
+    _, _, Q, _, KW, C = p.shape
+    if KW * C < Q:
+        p = p.transpose(3, 4, 5, 0, 1, 2).copy()     # (KH, KW, C, N, P, Q)
+        return p.transpose(3, 4, 5, 0, 1, 2)
+    return p.copy()
 
 
 def unpatches(p: Array, image_size: tuple, strides: tuple,
               padding: str) -> Array:
     """Pᵀ(p): add each patch of p (N, P, Q, KH, KW, C) to an image's window.
 
-    It is patches line by line, each copy turned round: what was
-    `p = padded` is now `padded += p`, for a pixel that was read several times
-    receives as many gradients.
+    Where patches reads from windows, this adds to them: a pixel that was read
+    several times receives as many gradients.
     """
-    xp, (N, P, Q, KH, KW, C) = get_xp(p), p.shape
-    (H, W), (SH, SW) = image_size, strides
-    _, top, bottom = windows(H, KH, SH, padding)
-    _, left, right = windows(W, KW, SW, padding)
-    padded = xp.zeros((N, top + H + bottom, left + W + right, C), p.dtype)
+    _, _, _, KH, KW, _ = p.shape
+    padded, inside = zeros_around(p, image_size, (KH, KW), strides, padding)
+    view = view_windows(padded, (KH, KW), strides)
+    # All windows at once would overlap, and sums be lost. One tap of each (or
+    # SW taps in a row: long runs are quick) does not.
+    SW = strides[1]
     for i in range(KH):
-        for j in range(KW):
-            padded[:, i:i + P * SH:SH, j:j + Q * SW:SW] += p[:, :, :, i, j]
-    return padded[:, top:top + H, left:left + W]
+        for j in range(0, KW, SW):
+            taps = view[:, :, :, i, j:j + SW]
+            taps += p[:, :, :, i, j:j + SW]
+    return inside
 
 
 # ---- the trio --------------------------------------------------------------
@@ -101,16 +140,22 @@ def tiles(x: Array, size: int) -> list[slice]:
     return [slice(start, start + n) for start in range(0, len(x), n)]
 
 
+def tiles_of_patches(x: Array, kernel_size: tuple, strides: tuple,
+                     padding: str) -> Iterator[tuple[slice, Array]]:
+    """Yield each tile of x (N, H, W, C) with its P(x): (n·P·Q, KH·KW·C)."""
+    P, Q = grid(x.shape[1:3], kernel_size, strides, padding)
+    for tile in tiles(x, P * Q * math.prod(kernel_size) * x.shape[-1]):
+        p = patches(x[tile], kernel_size, strides, padding)
+        yield tile, p.reshape(-1, math.prod(p.shape[3:]))
+
+
 def correlate(x: Array, w: Array, strides: tuple, padding: str) -> Array:
     """y = P(x)·w: x (N, H, W, C), w (KH, KW, C, F) -> y (N, P, Q, F)."""
-    xp, (N, H, W, C), (KH, KW, _, F) = get_xp(x), x.shape, w.shape
-    P, Q = (windows(*size, padding)[0]
-            for size in zip((H, W), (KH, KW), strides))
+    xp, (KH, KW, C, F) = get_xp(x), w.shape
+    P, Q = grid(x.shape[1:3], (KH, KW), strides, padding)
     w = w.reshape(KH * KW * C, F)
-    y = xp.empty((N, P, Q, F), x.dtype)
-    for tile in tiles(x, P * Q * len(w)):
-        p = patches(x[tile], (KH, KW), strides, padding)
-        p = p.reshape(-1, KH * KW * C)               # (n·P·Q, KH·KW·C)
+    y = xp.empty((len(x), P, Q, F), x.dtype)
+    for tile, p in tiles_of_patches(x, (KH, KW), strides, padding):
         xp.matmul(p, w, out=y[tile].reshape(-1, F))  # (n·P·Q, F)
     return y
 
@@ -133,13 +178,26 @@ def correlate_dw(x: Array, dy: Array, kernel_size: tuple, strides: tuple,
     """dw = P(x)ᵀ·dy: x (N, H, W, C), dy (N, P, Q, F) -> (KH, KW, C, F)."""
     # Forward has had these patches already. But they are KH·KW times as large
     # as x: to make them anew is quicker than to keep and fetch them.
-    (_, P, Q, F), (KH, KW), C = dy.shape, kernel_size, x.shape[-1]
+    (KH, KW), C, F = kernel_size, x.shape[-1], dy.shape[-1]
     dw = get_xp(x).zeros((KH * KW * C, F), x.dtype)
-    for tile in tiles(x, P * Q * len(dw)):
-        p = patches(x[tile], kernel_size, strides, padding)
-        p = p.reshape(-1, KH * KW * C)               # (n·P·Q, KH·KW·C)
+    for tile, p in tiles_of_patches(x, kernel_size, strides, padding):
         dw += p.T @ dy[tile].reshape(-1, F)          # (KH·KW·C, F)
     return dw.reshape(KH, KW, C, F)
+
+
+def correlate_and_dw(x: Array, w: Array, dy: Array, strides: tuple,
+                     padding: str) -> tuple[Array, Array]:
+    """Return both P(x)·w and P(x)ᵀ·dy, from patches that are made once.
+
+    So a transposed convolution's backward takes a tenth less time.
+    """
+    xp, (KH, KW, C, F) = get_xp(x), w.shape
+    w = w.reshape(KH * KW * C, F)
+    y, dw = xp.empty(dy.shape, x.dtype), xp.zeros(w.shape, x.dtype)
+    for tile, p in tiles_of_patches(x, (KH, KW), strides, padding):
+        xp.matmul(p, w, out=y[tile].reshape(-1, F))  # (n·P·Q, F)
+        dw += p.T @ dy[tile].reshape(-1, F)          # (KH·KW·C, F)
+    return y, dw.reshape(KH, KW, C, F)
 
 
 # ---- the two layers --------------------------------------------------------
@@ -158,7 +216,7 @@ def pair(who, name: str, size) -> tuple[int, int]:
 def sum_pixels(dy: Array) -> Array:
     """db = 1ᵀ·dy: the sum of dy (N, P, Q, F) over all but the last axis.
 
-    A product with a row of ones: eight times as fast as NumPy's sum.
+    A product with a row of ones: three times as fast as NumPy's sum.
     """
     dy = dy.reshape(-1, dy.shape[-1])                        # (N·P·Q, F)
     return get_xp(dy).ones(len(dy), dy.dtype) @ dy
@@ -206,8 +264,7 @@ class Conv2D(Convolution):
     def y_shape(self, x_shape: tuple) -> tuple:
         """(N, P, Q, F) for an x of shape (N, H, W, C)."""
         N, H, W, _ = x_shape
-        sizes = zip((H, W), self.kernel_size, self.strides)
-        P, Q = (windows(*size, self.padding)[0] for size in sizes)
+        P, Q = grid((H, W), self.kernel_size, self.strides, self.padding)
         if not P * Q:
             raise ValueError(
                 f"{self}: images of {H} x {W} have no room for the kernel; "
@@ -266,8 +323,6 @@ class Conv2DTranspose(Convolution):
     def backward(self, dy: Array) -> Array:
         x, w = self.recall(), self.params["w"]
         check_array(self, "dy", dy, self.y_shape(x.shape), like=x)
-        self.grads = {
-            "w": correlate_dw(dy, x, self.kernel_size, self.strides,
-                              self.padding),
-            "b": sum_pixels(dy)}
-        return correlate(dy, w, self.strides, self.padding)
+        dx, dw = correlate_and_dw(dy, w, x, self.strides, self.padding)
+        self.grads = {"w": dw, "b": sum_pixels(dy)}
+        return dx

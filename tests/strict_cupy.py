@@ -121,6 +121,9 @@ class StrictCupy(types.ModuleType):
         runtime = types.SimpleNamespace(
             getDeviceProperties=lambda device: {"name": b"Stand-in"})
         self.cuda = types.SimpleNamespace(runtime=runtime)
+        self.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(
+            as_strided=lambda x, shape, strides: wrap(
+                np.lib.stride_tricks.as_strided(unwrap(x), shape, strides))))
 
     @staticmethod
     def asarray(a, dtype=None):
