@@ -8,7 +8,6 @@ grid_final.png.
 """
 import argparse
 import math
-import os
 import signal
 import sys
 import time
@@ -20,7 +19,7 @@ from tqdm import tqdm
 from minivae import Adam, choose_device, conv_vae
 from minivae.backend import move
 from minivae.data import batches, load_fashion_mnist
-from minivae.extras.workers import Workers
+from minivae.extras.workers import Workers, cores
 from minivae.plots import (draw_landscape, save_binarization, save_curves,
                            save_frame, save_gif, save_reconstructions,
                            save_samples, save_scatter)
@@ -28,6 +27,7 @@ from minivae.train import (evaluate, save_model, summary, train_step,
                            write_log)
 
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
+AT_ONCE = 500               # test images that the workers share
 
 
 def main(args):
@@ -50,8 +50,8 @@ def main(args):
 
     frames, log, status = [], [], 0
     start = time.perf_counter()
-    take_snapshot(args, vae, frames, "before training")
     team = start_workers(args, vae, image_shape)   # vae, on several cores
+    take_snapshot(args, team, frames, "before training")
     try:
         for epoch in range(1, args.epochs + 1):
             bar = progress_bar(f"epoch {epoch}/{args.epochs}", train_images)
@@ -65,18 +65,19 @@ def main(args):
                 bar.set_postfix_str(f"loss {loss:.1f}", refresh=False)
                 bar.update(len(x))
                 if epoch == 1 and batch % SNAPSHOT_EVERY == 0:
-                    take_snapshot(args, vae, frames,
+                    take_snapshot(args, team, frames,
                                   f"epoch 1, after batch {batch + 1:,}")
             bar.close()
 
-            reconstruction, kl = evaluate(team, test_images, test_eps)
+            reconstruction, kl = evaluate(team, test_images, test_eps,
+                                          100 if team is vae else AT_ONCE)
             log.append({"epoch": epoch, "step": adam.t,
                         "train_loss": sum_of_losses / len(train_images),
                         "test_elbo": reconstruction - kl,
                         "seconds": time.perf_counter() - start})
             print_epoch(args, log, reconstruction, kl)
             if epoch > 1 or epoch == args.epochs:
-                take_snapshot(args, vae, frames, f"after epoch {epoch}")
+                take_snapshot(args, team, frames, f"after epoch {epoch}")
             save_all(args, vae, data, frames, log)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)     # let it save now
@@ -109,7 +110,8 @@ def load_data(args):
 def start_workers(args, vae, image_shape):
     if args.workers == 1:
         return vae
-    return Workers(vae, image_shape, args.workers, max(args.batch_size, 100))
+    return Workers(vae, image_shape, args.workers,
+                   max(args.batch_size, AT_ONCE))
 
 
 def take_snapshot(args, vae, frames, title):
@@ -216,7 +218,7 @@ def parse_arguments():
                             out=Path("runs/quick"))
         args = parser.parse_args()
     if args.workers is None:
-        args.workers = max(1, min(os.cpu_count() or 1, args.batch_size // 8))
+        args.workers = max(1, min(cores(), args.batch_size // 8))
     return args
 
 

@@ -33,8 +33,9 @@ def latent_grid(vae: VAE, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
     z = np.zeros((len(rows), n, vae.latent_dim))
     z[:, :, 0] = q
     z[:, :, 1:2] = rows[:, None, None]          # with D = 1, there is none
-    cells = [to_numpy(vae.decode(vae.asarray(row), apply_sigmoid=True))
-             for row in z]                    # a row at a time saves memory
+    z = vae.asarray(z.reshape(-1, vae.latent_dim))
+    cells = [to_numpy(vae.decode(z[i:i + 100], apply_sigmoid=True))
+             for i in range(0, len(z), 100)]          # a few save memory
     return tile(np.concatenate(cells), n), q
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from minivae import conv_vae
-from minivae.extras.workers import ENVIRONMENT, Workers
+from minivae.extras.workers import ENVIRONMENT, Workers, cores
+from minivae.plots import latent_grid
 
 SHAPE = (8, 8, 1)
 
@@ -24,7 +25,7 @@ def batch(vae, N, seed=1):
 @pytest.fixture(scope="module")
 def team():
     vae = small_vae()
-    with Workers(vae, SHAPE, count=3, max_batch=10) as workers:
+    with Workers(vae, SHAPE, count=3, max_batch=10, at_a_time=2) as workers:
         yield vae, workers
 
 
@@ -40,6 +41,32 @@ def test_shares_sum_to_the_whole(team, N):
         np.testing.assert_allclose(grads[name], g, rtol=1e-10, atol=1e-12)
     for got, want in zip(workers.elbo_terms(x, eps), vae.elbo_terms(x, eps)):
         np.testing.assert_allclose(got, want, rtol=1e-12)
+    for sigmoid in False, True:
+        np.testing.assert_allclose(workers.decode(eps, sigmoid),
+                                   vae.decode(eps, sigmoid), rtol=1e-12)
+
+
+def test_they_stand_in_for_the_vae(team):
+    vae, workers = team
+    assert workers.latent_dim == 2
+    image, _ = latent_grid(workers, 3)
+    np.testing.assert_allclose(image, latent_grid(vae, 3)[0], rtol=1e-12)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        workers.no_such_name
+
+
+def test_an_answer_is_not_overwritten_by_the_next(team):
+    vae, workers = team
+    x, eps = batch(vae, 6)
+
+    def answers(eps):
+        yield workers.decode(eps)
+        yield from workers.elbo_terms(x, eps)
+        yield from workers.loss_and_grads(x, eps)[1].values()
+    first = [(a, a.copy()) for a in answers(eps)]
+    list(answers(-eps))
+    for a, copy in first:
+        np.testing.assert_array_equal(a, copy)
 
 
 def test_they_follow_the_parameters(team):
@@ -88,8 +115,10 @@ def test_what_a_worker_raises_comes_here(team):
         workers.loss_and_grads(x[:, :7], eps)
     with pytest.raises(TypeError, match="x is float32"):
         workers.loss_and_grads(x.astype("float32"), eps)
-    with pytest.raises(AttributeError, match="no_such_task"):
-        workers._run("no_such_task", x, eps)
+    with pytest.raises(ValueError, match=r"z has shape \(4, 3\)"):
+        workers.decode(np.zeros((4, 3)))
+    with pytest.raises(KeyError, match="no_such_task"):
+        workers._run("no_such_task", x=x, eps=eps)
     assert np.isfinite(workers.loss_and_grads(x, eps)[0])    # alive and well
 
 
@@ -117,3 +146,22 @@ def test_they_end_with_the_team_and_leave_the_environment_alone():
         process.join(timeout=20)
         assert process.exitcode == 0
     assert "OPENBLAS_NUM_THREADS" in ENVIRONMENT
+
+
+def test_cores_are_those_that_this_process_may_use():
+    assert 1 <= cores() <= os.cpu_count()
+    if hasattr(os, "sched_setaffinity"):
+        mine = os.sched_getaffinity(0)
+        try:
+            os.sched_setaffinity(0, {min(mine)})
+            assert cores() == 1
+        finally:
+            os.sched_setaffinity(0, mine)
+
+
+def test_more_processes_than_cores_and_images():
+    vae = small_vae()
+    x, eps = batch(vae, 5)
+    with Workers(vae, SHAPE, count=16) as workers:
+        loss, _ = workers.loss_and_grads(x, eps)
+    assert loss == pytest.approx(vae.loss_and_grads(x, eps)[0], rel=1e-12)

@@ -17,7 +17,7 @@ import signal
 import numpy as np
 
 from ..backend import Array
-from ..layers import check_array
+from ..layers import check_array, sigmoid
 from ..vae import VAE
 
 # What the processes are started with. One thread for matrix products, since
@@ -31,18 +31,28 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2 ** 31 - 1)}
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:                             # not on every system
+        return os.cpu_count() or 1
+
+
 class Workers:
-    """loss_and_grads and elbo_terms of a VAE, computed by count processes.
+    """A VAE whose batches are computed by count processes, in shares.
 
     with Workers(vae, (28, 28, 1), count=2) as workers:
         loss, grads = workers.loss_and_grads(x, eps)
 
     They read vae's parameters anew at every call. Batches have at most
-    max_batch images. Raises RuntimeError where a process has died.
+    max_batch images; a process computes at_a_time of them at once, so that
+    what its layers keep for backward stays small however large the batch.
+    Raises RuntimeError where a process has died.
     """
 
     def __init__(self, vae: VAE, image_shape: tuple, count: int,
-                 max_batch: int = 512):
+                 max_batch: int = 512, at_a_time: int = 32):
         self.vae, self.max_batch = vae, max_batch
         sizes = {"params": (sum(p.size for p in vae.params.values()),),
                  "x": (max_batch, *image_shape),
@@ -55,38 +65,51 @@ class Workers:
                                           * dtype.itemsize), shape, dtype)
                   for name, shape in sizes.items()}
         self.shared = open_memory(memory)
+        self.params = named(self.shared["params"], vae)
         self.pipes = []
         with environment(ENVIRONMENT):
             for index in range(count):
                 pipe, theirs = context.Pipe()
                 context.Process(target=work, daemon=True,
-                                args=(vae, memory, index, theirs)).start()
+                                args=(vae, memory, index, at_a_time,
+                                      theirs)).start()
                 theirs.close()
                 self.pipes.append(pipe)
 
     def loss_and_grads(self, x: Array, eps: Array) -> tuple[float, dict]:
         """As VAE.loss_and_grads: the sum of what the processes found."""
-        losses = self._run("loss_and_grads", x, eps)
+        losses = self._run("loss_and_grads", x=x, eps=eps)
         flat = self.shared["grads"][:len(losses)].sum(axis=0)
         return sum(losses), named(flat, self.vae)
 
     def elbo_terms(self, x: Array, eps: Array) -> tuple[Array, Array]:
         """As VAE.elbo_terms: each process fills its part."""
-        self._run("elbo_terms", x, eps)
+        self._run("elbo_terms", x=x, eps=eps)
         reconstruction, kl = self.shared["terms"][:, :len(x)].copy()
         return reconstruction, kl
 
-    def _run(self, task, x, eps) -> list:
-        N = len(x)
+    def decode(self, z: Array, apply_sigmoid: bool = False) -> Array:
+        """As VAE.decode."""
+        check_array("Workers", "z", z, ("N", self.latent_dim),
+                    like=self.shared["eps"])
+        self._run("decode", eps=z)         # the logits will stand in x's place
+        logits = self.shared["x"][:len(z)].copy()
+        return sigmoid(logits) if apply_sigmoid else logits
+
+    def __getattr__(self, name):
+        return getattr(self.vae, name)     # all else is the VAE's own
+
+    def _run(self, task, **arrays) -> list:
+        N = len(next(iter(arrays.values())))
         if not 0 < N <= self.max_batch:
             raise ValueError(f"Workers: the batch has {N} images, but 1 to "
                              f"{self.max_batch} were expected")
-        for name, a in ("x", x), ("eps", eps):
+        for name, a in arrays.items():
             of_all = self.shared[name]
             check_array("Workers", name, a, (N, *of_all.shape[1:]), of_all)
-        self.shared["x"][:N], self.shared["eps"][:N] = x, eps
-        for name, p in named(self.shared["params"], self.vae).items():
-            p[...] = self.vae.params[name]
+            of_all[:N] = a
+        for name, p in self.vae.params.items():
+            self.params[name][...] = p
         shares = min(len(self.pipes), N)
         cuts = [N * i // shares for i in range(shares + 1)]
         pipes = self.pipes[:shares]
@@ -114,34 +137,57 @@ class Workers:
         self.close()
 
 
-def work(vae, memory, index, pipe):
+def work(vae, memory, index, at_a_time, pipe):
     """A process's life: take a share, compute it, say that it is done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)       # Ctrl-C is the parent's
     np.seterr(over="ignore", invalid="ignore")         # the loss shows it
     shared = open_memory(memory)
-    mine = named(shared["grads"][index], vae)
+    params = named(shared["params"], vae)
     while True:
         try:
             task, start, stop, N = pipe.recv()
         except EOFError:                               # the parent has gone
             return
-        x, eps = shared["x"][start:stop], shared["eps"][start:stop]
-        for name, p in named(shared["params"], vae).items():
-            vae.params[name][...] = p
+        for name, p in vae.params.items():
+            p[...] = params[name]
+        parts = [slice(first, min(first + at_a_time, stop))
+                 for first in range(start, stop, at_a_time)]
         try:
-            result = getattr(vae, task)(x, eps)
-            if task == "elbo_terms":
-                shared["terms"][:, start:stop], result = result, None
-            else:
-                loss, grads = result
-                # of a mean over start … stop, the part of one over N
-                part = (stop - start) / N
-                for name, g in grads.items():
-                    np.multiply(g, part, out=mine[name])
-                result = float(loss) * part
+            result = TASKS[task](vae, shared, parts, index, N)
         except Exception as error:
             result = error
         pipe.send(result)
+
+
+def sum_grads(vae, shared, parts, index, N) -> float:
+    """Return what some parts of N images add to the loss; sum gradients."""
+    loss, flat = 0.0, shared["grads"][index]
+    flat[...] = 0
+    for part in parts:
+        its_loss, grads = vae.loss_and_grads(shared["x"][part],
+                                             shared["eps"][part])
+        share = (part.stop - part.start) / N    # of a mean over N images
+        loss += share * float(its_loss)
+        for name, g in named(flat, vae).items():
+            g += share * grads[name]
+    return loss
+
+
+def fill_terms(vae, shared, parts, *_) -> None:
+    """Compute elbo_terms of some parts of a batch, into shared memory."""
+    for part in parts:
+        shared["terms"][:, part] = vae.elbo_terms(shared["x"][part],
+                                                  shared["eps"][part])
+
+
+def fill_logits(vae, shared, parts, *_) -> None:
+    """Decode some parts of a batch of codes, into shared memory."""
+    for part in parts:
+        shared["x"][part] = vae.decode(shared["eps"][part])
+
+
+TASKS = {"loss_and_grads": sum_grads, "elbo_terms": fill_terms,
+         "decode": fill_logits}
 
 
 def open_memory(memory) -> dict:
