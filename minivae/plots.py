@@ -33,10 +33,14 @@ def latent_grid(vae: VAE, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
     z = np.zeros((len(rows), n, vae.latent_dim))
     z[:, :, 0] = q
     z[:, :, 1:2] = rows[:, None, None]          # with D = 1, there is none
-    z = vae.asarray(z.reshape(-1, vae.latent_dim))
-    cells = [to_numpy(vae.decode(z[i:i + 100], apply_sigmoid=True))
-             for i in range(0, len(z), 100)]          # a few save memory
-    return tile(np.concatenate(cells), n), q
+    return tile(decode(vae, z.reshape(-1, vae.latent_dim)), n), q
+
+
+def decode(vae: VAE, z: np.ndarray) -> np.ndarray:
+    """Decode codes z (N, D) to probabilities, a few at a time: for memory."""
+    few = (vae.asarray(z[i:i + 50]) for i in range(0, len(z), 50))
+    return np.concatenate([to_numpy(vae.decode(codes, apply_sigmoid=True))
+                           for codes in few])
 
 
 def tile(images: np.ndarray, columns: int) -> np.ndarray:
@@ -149,7 +153,7 @@ def save_reconstructions(path: Path, vae: VAE, images: Array,
 
 def save_samples(path: Path, vae: VAE, rng: np.random.Generator) -> None:
     """Draw 100 samples from the prior, 10 × 10."""
-    image = tile(to_numpy(vae.sample(100, rng)), 10)
+    image = tile(decode(vae, to_numpy(vae.noise(100, rng))), 10)
     figure = Figure(figsize=(6, 6.4), dpi=100, layout="constrained")
     show(figure.subplots(), image, "100 draws from the prior, decoded")
     save_frame(path, pixels(figure))
