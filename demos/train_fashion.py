@@ -3,8 +3,8 @@
     python demos/train_fashion.py              the tutorial's run, 10 epochs
     python demos/train_fashion.py --quick      a recognisable one, sooner
 
-The pictures appear in runs/fashion (or runs/quick) while it trains: open
-grid_final.png.
+The pictures appear in runs/fashion (or runs/fashion_quick) while it trains:
+open grid_final.png. demos/train_mnist.py does the same with digits.
 """
 import argparse
 import math
@@ -30,11 +30,11 @@ SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 AT_ONCE = 500               # test images that the workers share
 
 
-def main(args):
+def main(args, load):
     xp, device = choose_device(args.device)
     if xp is not np:
         args.workers = 1
-    data = load_data(args)
+    data = load_data(args, load)
     train_images = move(data.train_images[:args.limit], xp)
     test_images = move(data.test_images, xp)
     image_shape = data.train_images.shape[1:]
@@ -96,8 +96,8 @@ def main(args):
     return status
 
 
-def load_data(args):
-    data = load_fashion_mnist()
+def load_data(args, load):
+    data = load()
     if args.limit > len(data.train_images):
         raise ValueError(f"--limit is {args.limit}, but there are only "
                          f"{len(data.train_images)} training images")
@@ -140,7 +140,7 @@ def save_all(args, vae, data, frames, log):
 def print_header(args, device, train_images, test_images, table):
     n_batches = -(-len(train_images) // args.batch_size)
     print(f"""\
-A convolutional VAE on binarized Fashion-MNIST
+A convolutional VAE on binarized {args.title}
 
 device    {device}
 data      {len(train_images):,} training and {len(test_images):,} test images
@@ -185,10 +185,11 @@ In {args.out}:
 
 # ---- the command line ------------------------------------------------------
 
-def parse_arguments():
+def parse_arguments(name="fashion", title="Fashion-MNIST"):
     parser = argparse.ArgumentParser(
-        description=__doc__.split("\n")[0],
+        description=f"Train a VAE on {title}, and watch a landscape grow.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.set_defaults(title=title)
     add = parser.add_argument
     add("--epochs", type=at_least(1), default=10, metavar="N",
         help="passes over the training images")
@@ -207,15 +208,15 @@ def parse_arguments():
              "there are cores, for 8 images each)")
     add("--limit", type=at_least(1), default=60000, metavar="N",
         help="train on the first N images only")
-    add("--out", type=Path, default=Path("runs/fashion"), metavar="DIR",
+    add("--out", type=Path, default=Path("runs", name), metavar="DIR",
         help="where the pictures, the log and the model go")
     add("--quick", action="store_true",
         help="less than a minute: --epochs 1 --learning-rate 1e-3 --out "
-             "runs/quick")
+             f"runs/{name}_quick")
     args = parser.parse_args()
     if args.quick:                 # as defaults: what is given goes first
         parser.set_defaults(epochs=1, learning_rate=1e-3,
-                            out=Path("runs/quick"))
+                            out=Path(f"runs/{name}_quick"))
         args = parser.parse_args()
     if args.workers is None:
         args.workers = max(1, min(cores(), args.batch_size // 8))
@@ -240,10 +241,11 @@ def above_0(text):
     raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
 
 
-if __name__ == "__main__":
+def run(load, *name):
+    """Read the command line and train; end with an exit status."""
     sys.stdout.reconfigure(line_buffering=True)      # into a file, too
     try:
-        sys.exit(main(parse_arguments()))
+        sys.exit(main(parse_arguments(*name), load))
     except OSError as problem:
         print(f"error: {problem.filename or 'a file'} cannot be written or "
               f"read ({problem.strerror}); make room or rights for it, or "
@@ -254,3 +256,7 @@ if __name__ == "__main__":
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    run(load_fashion_mnist)

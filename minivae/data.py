@@ -1,4 +1,4 @@
-"""Fashion-MNIST, binarized and embedded; and how it becomes batches."""
+"""Fashion-MNIST and MNIST, binarized, embedded; how they become batches."""
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,14 +35,26 @@ def load_fashion_mnist() -> Dataset:
     It ships with the package. Raises ValueError where its file is missing
     or damaged.
     """
-    names = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal",
-             "Shirt", "Sneaker", "Bag", "Ankle boot")
-    path = DATASETS / "fashion_mnist.npz"
+    return _load("fashion_mnist", (
+        "T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
+        "Sneaker", "Bag", "Ankle boot"))
+
+
+def load_mnist() -> Dataset:
+    """Return MNIST (LeCun, Bottou, Bengio & Haffner 1998), binarized.
+
+    As load_fashion_mnist.
+    """
+    return _load("mnist", tuple("0123456789"))
+
+
+def _load(name, class_names):
+    path = DATASETS / f"{name}.npz"
     try:
         a = read_npz(path)
         return Dataset(unpack(a["train_bits"]), a["train_labels"],
                        unpack(a["test_bits"]), a["test_labels"],
-                       a["grey"][..., None], a["grey_index"], names)
+                       a["grey"][..., None], a["grey_index"], class_names)
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"the embedded data {path} is missing or damaged "
                          f"({error}); install minivae again") from error

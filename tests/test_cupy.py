@@ -141,10 +141,9 @@ def test_the_main_demo(cupy, monkeypatch, tmp_path, capsys, latent_dim):
     few = real._replace(test_images=real.test_images[:300],
                         test_labels=real.test_labels[:300],
                         grey_index=real.grey_index % 300)
-    monkeypatch.setattr(demo, "load_fashion_mnist", lambda: few)
     args = arguments(demo, monkeypatch, "--device", "gpu", "--limit", 64,
                      "--epochs", 1, "--latent-dim", latent_dim, "--out",
                      tmp_path)
-    assert demo.main(args) == 0
+    assert demo.main(args, lambda: few) == 0
     assert PICTURES <= {p.name for p in tmp_path.iterdir()}
     assert "gpu (Stand-in)" in capsys.readouterr().out

@@ -1,0 +1,14 @@
+"""Train a VAE on MNIST, and watch a landscape of digits grow.
+
+    python demos/train_mnist.py              the tutorial's run, 10 epochs
+    python demos/train_mnist.py --quick      a recognisable one, sooner
+
+It is demos/train_fashion.py with other images: that is the file to read. The
+pictures appear in runs/mnist (or runs/mnist_quick).
+"""
+from train_fashion import run
+
+from minivae.data import load_mnist
+
+if __name__ == "__main__":
+    run(load_mnist, "mnist", "MNIST")
