@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from minivae.conv import windows
+from minivae.data import load_fashion_mnist
 from minivae.train import load_model
 
 DEMOS = Path(__file__).parent.parent / "demos"
@@ -122,7 +123,7 @@ def test_a_demanded_gpu_gets_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(demo, "choose_device", no_gpu)
     args = arguments(demo, monkeypatch, "--device", "gpu", "--out", tmp_path)
     with pytest.raises(RuntimeError, match="no gpu here"):
-        demo.main(args)
+        demo.main(args, load_fashion_mnist)
     assert not list(tmp_path.iterdir())
 
 
@@ -144,7 +145,7 @@ def test_a_stop_keeps_everything(monkeypatch, tmp_path, capsys, reason,
     monkeypatch.setattr(demo.signal, "signal", lambda *a: ignored.append(a))
     args = arguments(demo, monkeypatch, "--limit", 64, "--epochs", 3,
                      "--out", tmp_path)
-    assert demo.main(args) == status
+    assert demo.main(args, load_fashion_mnist) == status
     assert (ignored == [(signal.SIGINT, signal.SIG_IGN)]) == (status == 130)
     # stopped in the second epoch: the first one's log, a model of 3 steps
     assert {p.name for p in tmp_path.iterdir()} == PICTURES | {"log.csv",
@@ -161,13 +162,26 @@ def test_quick_is_only_a_default(monkeypatch):
     demo = load("train_fashion.py")
     quick = arguments(demo, monkeypatch, "--quick")
     assert (quick.epochs, quick.learning_rate) == (1, 1e-3)
-    assert quick.out == Path("runs/quick")             # a full run is safe
+    assert quick.out == Path("runs/fashion_quick")     # a full run is safe
     given = arguments(demo, monkeypatch, "--quick", "--epochs", 3)
     assert (given.epochs, given.learning_rate) == (3, 1e-3)
     usual = arguments(demo, monkeypatch)
     assert (usual.epochs, usual.learning_rate, usual.batch_size) == (
         10, 1e-4, 32)
     assert usual.out == Path("runs/fashion")
+
+
+def test_train_mnist_is_the_same_with_digits(tmp_path):
+    done = run("train_mnist.py", "--limit", 640, "--epochs", 1,
+               "--learning-rate", 1e-3, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "A convolutional VAE on binarized MNIST\n" in done.stdout
+    assert {p.name for p in tmp_path.iterdir()} == PICTURES | {"log.csv",
+                                                               "model.npz"}
+    elbo = float(re.search(r"test ELBO (-\d+\.\d)", done.stdout)[1])
+    assert -500 < elbo < -200                      # untrained: -543
+    usage = run("train_mnist.py", "--help").stdout
+    assert "Train a VAE on MNIST" in usage and "runs/mnist" in usage
 
 
 def test_broken_gradients_finds_each_mistake(monkeypatch, tmp_path, capsys):
@@ -210,3 +224,72 @@ def test_gradient_check_passes_and_covers_all():
                  "bernoulli_logpdf", "gaussian_kl", "reparameterize",
                  "whole VAE", "Softplus"):
         assert name in done.stdout
+
+
+# ---- benchmark.py ----------------------------------------------------------
+
+def test_benchmark_compares(tmp_path):
+    done = run("benchmark.py", "--rounds", 1, "--batch-sizes", 2, "--out",
+               tmp_path)
+    assert done.returncode == 0, done.stderr
+    for job in "step, batch of 2", "test ELBO", "landscape", "Peak memory":
+        assert re.search(rf"{job}.*\n  minivae +\d", done.stdout)
+    assert imageio.imread(tmp_path / "comparison.png").std() > 5
+
+
+def test_benchmark_draws_how_the_cost_grows(tmp_path, monkeypatch, capsys):
+    demo = load("benchmark.py")
+    monkeypatch.setattr(demo, "START", {"batch": 2, "size": 8, "filters": 2})
+    monkeypatch.setattr(demo, "GROWTH", {"batch": [1, 2], "size": [8, 12],
+                                         "filters": [2, 4]})
+    # a process of its own finds the module by its name
+    monkeypatch.setitem(sys.modules, "demo", demo)
+    monkeypatch.setattr(demo, "start", lambda work, *args: Here(work, *args))
+    demo.grow(arguments(demo, monkeypatch, "--growth", "--out", tmp_path))
+    rows = capsys.readouterr().out.split("workers\n")[1].splitlines()
+    assert [row.split()[:3] for row in rows[:4]] == [
+        ["1", "8", "2"], ["2", "8", "2"], ["2", "12", "2"], ["2", "8", "4"]]
+    assert imageio.imread(tmp_path / "growth.png").std() > 5
+
+
+class Here:
+    """Plays a pipe to a process, with the work done in this one."""
+
+    def __init__(self, work, *args):
+        work(*args, self)
+
+    def send(self, answer):
+        self.answer = answer
+
+    def recv(self):
+        return self.answer
+
+    def close(self):
+        pass
+
+
+def test_benchmark_says_what_went_wrong(monkeypatch):
+    demo = load("benchmark.py")
+    with pytest.raises(RuntimeError, match="JAX 1 computes something else: "
+                       r"its losses are \[1.0, 2.1\]"):
+        demo.check_losses([("minivae", None, [1.0, 2.0]),
+                           ("JAX 1", None, [1.0, 2.1])])
+    for bad in ["--rounds", 0], ["--batch-sizes", 2000]:
+        with pytest.raises(SystemExit):
+            arguments(demo, monkeypatch, *bad)
+
+
+def test_benchmark_names_a_framework_that_fails(tmp_path, monkeypatch):
+    (tmp_path / "torch.py").write_text("raise OSError('no libtorch')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = run("benchmark.py", "--out", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "error: torch_vae failed; OSError: no libtorch")
+
+
+def test_benchmark_profiles():
+    done = run("benchmark.py", "--profile", "--batch-sizes", 4)
+    assert done.returncode == 0, done.stderr
+    assert "Conv2DTranspose(64, 32, 3, strides=2" in done.stdout
+    assert re.search(r"together +\d+\.\d+ +\d+\.\d", done.stdout)

@@ -1,0 +1,370 @@
+"""How quick is minivae, and how does its cost grow?
+
+    python demos/benchmark.py             beside the frameworks
+    python demos/benchmark.py --growth    as batch, image and network grow
+    python demos/benchmark.py --profile   one step, layer by layer
+
+Compares with whichever of TensorFlow, PyTorch and JAX is installed (pip
+install tensorflow torch jax); the same VAE in each of them is in
+demos/frameworks. Tables are printed, pictures go to runs/benchmark.
+"""
+import argparse
+import contextlib
+import importlib
+import importlib.util
+import multiprocessing
+import os
+import platform
+import signal
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from minivae import conv_vae
+from minivae.data import load_fashion_mnist
+from minivae.extras.profile import flop, layer_table, matmul_speed
+from minivae.extras.workers import ENVIRONMENT, Workers, cores, environment
+from minivae.optim import Adam
+from minivae.plots import pixels, save_frame
+from minivae.train import train_step
+
+FRAMEWORKS = {"tensorflow": "keras_vae", "torch": "torch_vae",
+              "jax": "jax_vae"}
+SECONDS_A_TURN = 0.5
+CHECKED_STEPS = 3
+START = {"batch": 32, "size": 28, "filters": 32}
+GROWTH = {"batch": [8, 16, 32, 64, 128, 256, 512, 1024],
+          "size": [28, 56, 112], "filters": [32, 64, 128]}
+
+
+# ---- side by side ----------------------------------------------------------
+
+def compare(args):
+    """Time the same work everywhere, in turns: A B C A B C ...
+
+    Each contender lives in a process of its own, and waits while another has
+    its turn: so what else the machine does meets all of them.
+    """
+    names = ["minivae_vae"] + [
+        file for framework, file in FRAMEWORKS.items()
+        if importlib.util.find_spec(framework)]
+    if len(names) == 1:
+        print("No framework is installed, so minivae runs alone; for company,"
+              "\npip install tensorflow torch jax\n")
+    print_header()
+    jobs = [f"step, batch of {n}" for n in args.batch_sizes] + [
+        "test ELBO, 10,000 images", "landscape, 400 cells"]
+    with contextlib.ExitStack() as at_the_end:
+        contenders = []
+        for name in tqdm(names, "getting ready", leave=False, disable=None):
+            pipe = start(contend, name)
+            at_the_end.callback(pipe.close)
+            title, losses = receive(pipe, name)
+            contenders.append((title, pipe, losses))
+        check_losses(contenders)
+        seconds = {(title, job): [] for title, *_ in contenders
+                   for job in jobs}
+        turns = [(job, *contender) for _ in range(args.rounds) for job in jobs
+                 for contender in contenders]
+        for job, title, pipe, _ in tqdm(turns, "timing", leave=False,
+                                        unit=" turns", disable=None):
+            pipe.send(job)
+            seconds[title, job] += receive(pipe, title)
+            time.sleep(0.05)               # let its threads come to rest
+        memory = {}
+        for title, pipe, _ in contenders:
+            pipe.send("memory")
+            memory[title] = receive(pipe, title)
+    print_comparison(jobs, seconds, memory)
+    draw_comparison(args.out / "comparison.png", jobs, seconds)
+
+
+def contend(name, pipe):
+    """A contender's life: set up, say the first losses, do jobs."""
+    sys.path.insert(0, str(Path(__file__).parent / "frameworks"))
+    module = importlib.import_module(name)
+    vae, rng = conv_vae(rng=0), np.random.default_rng(0)
+    contender = module.Contender(vae.params, 1e-4)
+    data = load_fashion_mnist()
+    eps = vae.noise(len(data.test_images), rng)
+    codes = eps[:400]
+    x = data.train_images[:1024].astype(np.float32)
+    pipe.send((module.NAME, [contender.step(x[:32], eps[32 * i:32 * (i + 1)])
+                             for i in range(CHECKED_STEPS)]))
+    warm = set()
+    while True:
+        job = pipe.recv()
+        if job == "memory":
+            pipe.send(peak_memory())
+            continue
+        if job.startswith("step"):
+            n = int(job.split()[-1])
+            def work(): return contender.step(x[:n], eps[:n])
+        elif job.startswith("test"):
+            def work(): return contender.elbo(data.test_images, eps)
+        else:
+            def work(): return contender.landscape(codes)
+        if job not in warm:
+            work()                         # frameworks compile at first use
+            warm.add(job)
+        times = SECONDS_A_TURN // clock(work) + 1
+        pipe.send([clock(work) for _ in range(int(times))])
+
+
+def start(work, *args):
+    """Start work(*args, pipe) in a fresh process; return our end."""
+    context = multiprocessing.get_context("spawn")
+    pipe, theirs = context.Pipe()
+    context.Process(target=live, args=(work, *args, theirs)).start()
+    theirs.close()                         # so that its end is seen
+    return pipe
+
+
+def live(work, *args):
+    """What start starts: it says its mistakes to the parent, not to you."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)       # Ctrl-C is the parent's
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)       # frameworks' chatter
+    try:
+        work(*args)
+    except EOFError:                       # the parent has all it wanted
+        pass
+    except Exception as error:
+        args[-1].send(RuntimeError(f"{type(error).__name__}: {error}"))
+
+
+def receive(pipe, who):
+    try:
+        answer = pipe.recv()
+    except EOFError:
+        raise RuntimeError(f"{who} ended without a word: perhaps it had too "
+                           "little memory") from None
+    if isinstance(answer, Exception):
+        raise RuntimeError(f"{who} failed; {answer}") from answer
+    return answer
+
+
+def clock(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def peak_memory():
+    """Return this process's peak in bytes, and all of its workers'."""
+    try:
+        import resource
+    except ImportError:                    # Windows
+        return float("nan"), float("nan")
+    unit = 1 if sys.platform == "darwin" else 1024
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    children = 0
+    for child in multiprocessing.active_children():
+        try:
+            status = Path(f"/proc/{child.pid}/status").read_text()
+            peak = status.split("VmHWM:")[1].split()[0]
+            children += int(peak) * 1024
+        except (OSError, IndexError):
+            children = float("nan")
+    return own, own + children
+
+
+def check_losses(contenders):
+    """They must compute the same thing, or the race means nothing."""
+    (_, _, wanted), *others = contenders
+    for title, _, losses in others:
+        if not np.allclose(losses, wanted, rtol=1e-4):
+            raise RuntimeError(f"{title} computes something else: its losses "
+                               f"are {losses}, not {wanted}")
+    print("All start from the same parameters. Their losses in the first "
+          f"{CHECKED_STEPS} steps agree:\n"
+          f"{', '.join(f'{loss:.2f}' for loss in wanted)} nats.\n")
+
+
+def print_header():
+    print(f"""\
+Python {platform.python_version()}, NumPy {np.__version__}, \
+{platform.machine()}, {cores()} core{'s' * (cores() > 1)}; NumPy's product of \
+matrices
+reaches {matmul_speed() / 1e9:.0f} GFLOP/s
+""")
+
+
+def print_comparison(jobs, seconds, memory):
+    titles = list(memory)
+    width = max(map(len, titles)) + 2
+    print(f"{'milliseconds':<{width + 2}}  median    quartiles     "
+          "minivae takes\n")
+    for job in jobs:
+        print(job)
+        mine = statistics.median(seconds[titles[0], job])
+        for title in titles:
+            low, median, high = 1e3 * np.quantile(seconds[title, job],
+                                                  [0.25, 0.5, 0.75])
+            line = (f"  {title:<{width}}{median:8.1f}    "
+                    f"{f'{low:.1f} to {high:.1f}':<20}")
+            if title != titles[0]:
+                line += f"{1e3 * mine / median:.2f} of it"
+            print(line.rstrip())
+        print()
+    print("Peak memory of the process, and with its workers")
+    for title, (own, whole) in memory.items():
+        print(f"  {title:<{width}}{own / 1e6:6.0f} MB  {whole / 1e6:6.0f} MB")
+
+
+def draw_comparison(path, jobs, seconds):
+    titles = list(dict.fromkeys(title for title, _ in seconds))
+    rows = len(titles) * len(jobs)
+    figure = Figure(figsize=(8, 0.27 * rows + 0.5 * len(jobs) + 0.5),
+                    layout="constrained")
+    for ax, job in zip(figure.subplots(len(jobs), squeeze=False)[:, 0], jobs):
+        medians = [1e3 * statistics.median(seconds[title, job])
+                   for title in titles]
+        bars = ax.barh(titles, medians,
+                       color=[f"C{i}" for i in range(len(titles))])
+        ax.bar_label(bars, [f" {ms:,.0f} ms" if ms > 100 else f" {ms:.1f} ms"
+                            for ms in medians])
+        ax.set_title(job, fontsize=10, loc="left")
+        ax.invert_yaxis()
+        ax.set_xticks([])
+        ax.margins(x=0.12)
+        ax.spines[["top", "right", "bottom"]].set_visible(False)
+    save(path, figure)
+
+
+# ---- how the cost grows ----------------------------------------------------
+
+def grow(args):
+    """Let one thing grow at a time; measure each in a fresh process."""
+    settings = [START | {thing: value} for thing, values in GROWTH.items()
+                for value in values]
+    found = {}
+    for setting in tqdm(settings, "growing", leave=False, disable=None):
+        key = tuple(setting.values())
+        if key not in found:
+            pipe = start(measure, *key)
+            found[key] = receive(pipe, "a run of {batch} images of {size} "
+                                 "pixels, {filters} filters".format(**setting))
+            pipe.close()
+    print_header()
+    print("batch  image  filters   ms a step  images/s  GFLOP/s   MB  "
+          "with workers")
+    for (batch, size, filters), (ms, work, own, whole) in found.items():
+        print(f"{batch:5}  {size:5}  {filters:7}  {ms:10.1f}  "
+              f"{1e3 * batch / ms:8.0f}  {work / ms / 1e6:7.0f}  "
+              f"{own / 1e6:3.0f}  {whole / 1e6:12.0f}")
+    draw_growth(args.out / "growth.png", found)
+
+
+def measure(batch, size, filters, pipe):
+    shape, rng = (size, size, 1), np.random.default_rng(0)
+    vae = conv_vae(shape, filters=filters, rng=rng)
+    adam = Adam(vae.params)
+    x = vae.asarray(rng.random((batch, *shape)) < 0.3)
+    eps = vae.noise(batch, rng)
+    work = sum(flop(vae, x[:1]).values()) * batch
+    with Workers(vae, shape, min(cores(), batch), batch) as team:
+        def step(): return train_step(team, adam, x, eps)
+        first = max(clock(step), clock(step))
+        times = [clock(step) for _ in range(max(5, int(2 / first)))]
+        pipe.send((1e3 * statistics.median(times), work, *peak_memory()))
+
+
+def draw_growth(path, found):
+    figure = Figure(figsize=(11, 6), layout="constrained")
+    rows = figure.subplots(2, 3, sharey="row")
+    labels = {"batch": "images in a batch",
+              "size": "pixels of an image: 28², 56², 112²",
+              "filters": "filters of the first layer"}
+    for (top, bottom), (thing, values) in zip(rows.T, GROWTH.items()):
+        keys = [tuple((START | {thing: value}).values()) for value in values]
+        x = [v ** 2 for v in values] if thing == "size" else values
+        speed = [1e3 * key[0] / found[key][0] for key in keys]
+        top.loglog(x, speed, "o-", label="measured")
+        # as fast as at the start, in FLOP/s
+        at_start = found[tuple(START.values())]
+        rate = 1e3 * at_start[1] / at_start[0]
+        top.loglog(x, [rate / (found[key][1] / key[0]) for key in keys],
+                   "k--", linewidth=1, label="proportional to arithmetic")
+        top.set_xticks(x, [str(v) for v in x], fontsize=8)
+        top.minorticks_off()
+        own, whole = ([found[key][i] / 1e6 for key in keys] for i in (2, 3))
+        bottom.plot(x, whole, "s-", color="C1", label="with its workers")
+        bottom.plot(x, own, "o-", color="C0", label="the process")
+        bottom.plot([x[0], x[-1]], [whole[0], whole[-1]], "k--", linewidth=1,
+                    label="a straight line")
+        bottom.set_xlabel(labels[thing])
+        for ax in top, bottom:
+            ax.grid(alpha=0.3)
+    rows[0, 0].set_ylabel("images per second")
+    rows[1, 0].set(ylabel="peak memory, MB", ylim=(0, None))
+    for ax in rows[:, -1]:
+        ax.legend(fontsize=8)
+    figure.suptitle("Training steps of minivae as one thing grows (from 32 "
+                    "images of 28 × 28, 32 filters)")
+    save(path, figure)
+
+
+def save(path, figure):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_frame(path, pixels(figure))
+    print(f"\nThe picture is {path}")
+
+
+# ---- layer by layer --------------------------------------------------------
+
+def profile(args):
+    """Time one worker's share of a batch: a process with one BLAS thread."""
+    images = max(1, args.batch_sizes[0] // cores())
+    print(f"One training step on {images} images, as a worker computes it, "
+          "on one core\n")
+    with environment(ENVIRONMENT):
+        pipe = start(profile_layers, images)
+    print(receive(pipe, "the profile"))
+
+
+def profile_layers(images, pipe):
+    rng = np.random.default_rng(0)
+    vae = conv_vae(rng=rng)
+    x = load_fashion_mnist().train_images[:images].astype(np.float32)
+    pipe.send(layer_table(vae, x, vae.noise(images, rng)))
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--growth", action="store_true",
+                      help="how time and memory grow, for minivae alone")
+    what.add_argument("--profile", action="store_true",
+                      help="each layer's time and speed; its batch is the "
+                           "first of --batch-sizes")
+    add("--batch-sizes", type=int, nargs="+", default=[32, 128, 512],
+        metavar="N", help="images in a step, at most 1024")
+    add("--rounds", type=int, default=6, metavar="N",
+        help="turns that each contender has")
+    add("--out", type=Path, default=Path("runs/benchmark"), metavar="DIR",
+        help="where the pictures go")
+    args = parser.parse_args()
+    if not all(1 <= n <= 1024 for n in args.batch_sizes) or args.rounds < 1:
+        parser.error("batch sizes lie between 1 and 1024, and --rounds is at "
+                     "least 1")
+    return args
+
+
+if __name__ == "__main__":
+    args = parse_arguments()
+    task = (grow if args.growth else profile if args.profile else compare)
+    try:
+        task(args)
+    except (OSError, RuntimeError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

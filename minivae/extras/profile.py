@@ -1,0 +1,114 @@
+"""Where the time goes: each layer's milliseconds and GFLOP/s.
+
+It watches `Sequential`'s layers from outside: for a while, their forward and
+backward are wrapped in a clock.
+"""
+import contextlib
+import math
+import statistics
+import time
+
+import numpy as np
+
+from ..backend import Array
+from ..layers import Layer
+from ..vae import VAE
+
+
+def matmul_speed(n: int = 768, times: int = 9) -> float:
+    """Return the FLOP/s of a float32 product of two matrices (n, n)."""
+    a = np.ones((n, n), np.float32)
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        a @ a
+        seconds.append(time.perf_counter() - start)
+    return 2 * n ** 3 / statistics.median(seconds)
+
+
+def layers(vae: VAE) -> dict[str, Layer]:
+    """Return the layers of both networks: {"encoder.0": Conv2D, ...}."""
+    return {f"{name}.{i}": layer for name in ("encoder", "decoder")
+            for i, layer in enumerate(getattr(vae, name).layers)}
+
+
+def flop(vae: VAE, x: Array) -> dict[str, int]:
+    """Return the arithmetic of each layer in one training step on x.
+
+    A layer multiplies its w with each row of its input (Dense), or each
+    window: there are as many as pixels on its smaller side. A product and a
+    sum for each weight; forward once, backward twice, for dx and for dw.
+    """
+    with timing(vae) as calls:
+        vae.decode(vae.encode(x)[0])
+    count = {}
+    for name, layer in layers(vae).items():
+        rows = min(math.prod(shape[:-1]) for shape in calls[name].shapes)
+        w = layer.params.get("w")
+        count[name] = 0 if w is None else 3 * 2 * w.size * rows
+    return count
+
+
+class Calls:
+    """What happened in one layer: seconds, and the shapes of x and y."""
+
+    def __init__(self):
+        self.forward, self.backward, self.shapes = [], [], None
+
+
+@contextlib.contextmanager
+def timing(vae: VAE):
+    """Time each forward and backward of vae's layers: {name: Calls}."""
+    calls = {name: Calls() for name in layers(vae)}
+
+    def timed(function, seconds, call):
+        def run(a):
+            start = time.perf_counter()
+            result = function(a)
+            seconds.append(time.perf_counter() - start)
+            if seconds is call.forward:
+                call.shapes = a.shape, result.shape
+            return result
+        return run
+
+    for name, layer in layers(vae).items():
+        call = calls[name]
+        layer.forward = timed(layer.forward, call.forward, call)
+        layer.backward = timed(layer.backward, call.backward, call)
+    try:
+        yield calls
+    finally:
+        for layer in layers(vae).values():
+            del layer.forward, layer.backward    # the class's own are back
+
+
+def layer_table(vae: VAE, x: Array, eps: Array, times: int = 50) -> str:
+    """Return a table of the layers: medians over some training steps."""
+    work = flop(vae, x)
+    with timing(vae) as calls:
+        whole = []
+        for _ in range(times):
+            start = time.perf_counter()
+            vae.loss_and_grads(x, eps)
+            whole.append(time.perf_counter() - start)
+    lines = [f"{'':54}{'milliseconds':>16}{'GFLOP/s':>18}",
+             f"{'':54}{'forward':>8}{'backward':>9}"
+             f"{'forward':>9}{'backward':>9}"]
+    in_layers = 0.0
+    for name, layer in layers(vae).items():
+        f, b = (statistics.median(seconds) for seconds
+                in (calls[name].forward, calls[name].backward))
+        in_layers += f + b
+        line = f"{layer!r:<54}{1e3 * f:8.2f}{1e3 * b:9.2f}"
+        if work[name]:
+            line += (f"{work[name] / 3 / f / 1e9:9.1f}"
+                     f"{work[name] * 2 / 3 / b / 1e9:9.1f}")
+        lines.append(line)
+    step = statistics.median(whole)
+    total = sum(work.values())
+    lines += [f"{'loss, noise and the rest':<54}"
+              f"{1e3 * (step - in_layers):17.2f}",
+              f"{'together':<54}{1e3 * step:17.2f}{total / step / 1e9:18.1f}",
+              f"{'NumPy, a product of two large matrices':<71}"
+              f"{matmul_speed() / 1e9:18.1f}"]
+    return "\n".join(lines)

@@ -1,0 +1,54 @@
+"""The profile counts the arithmetic exactly and leaves the layers alone."""
+import re
+
+import numpy as np
+import pytest
+
+from minivae import conv_vae
+from minivae.extras.profile import flop, layer_table, layers, timing
+
+# products in one image's forward pass: windows · weights of one window
+TUTORIAL = {"encoder.0": 13 * 13 * 9 * 32, "encoder.2": 6 * 6 * 9 * 32 * 64,
+            "encoder.5": 2304 * 4, "decoder.0": 2 * 1568,
+            "decoder.3": 7 * 7 * 9 * 32 * 64,
+            "decoder.5": 14 * 14 * 9 * 64 * 32,
+            "decoder.7": 28 * 28 * 9 * 32}
+
+
+@pytest.mark.parametrize("N", [1, 3])
+def test_the_tutorials_network_needs_33_million_operations_an_image(N):
+    vae = conv_vae(rng=0)
+    counted = flop(vae, np.zeros((N, 28, 28, 1), "float32"))
+    assert {name: n for name, n in counted.items() if n} == {
+        name: 3 * 2 * N * n for name, n in TUTORIAL.items()}
+    assert sum(counted.values()) == N * 32_797_248
+
+
+def test_timing_leaves_the_layers_as_they_were():
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    x, eps = np.zeros((2, 8, 8, 1), "float32"), vae.noise(2, 0)
+    want, _ = vae.loss_and_grads(x, eps)
+    with pytest.raises(KeyError), timing(vae) as calls:
+        assert vae.loss_and_grads(x, eps)[0] == want
+        assert all(len(call.forward) == len(call.backward) == 1
+                   and min(call.forward + call.backward) > 0
+                   for call in calls.values())
+        raise KeyError
+    for layer in layers(vae).values():
+        assert "forward" not in vars(layer) and "backward" not in vars(layer)
+
+
+def test_the_table_has_a_line_for_each_layer_and_a_sum():
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    x = np.zeros((2, 8, 8, 1), "float32")
+    table = layer_table(vae, x, vae.noise(2, 0), times=3)
+    head, names, *lines, rest, together, product = table.splitlines()
+    assert [line[:54].strip() for line in lines] == [
+        repr(layer) for layer in layers(vae).values()]
+    milliseconds = [sum(map(float, line[54:71].split())) for line in lines]
+    loss = float(rest.split()[-1])
+    whole, speed = map(float, together.split()[-2:])
+    assert sum(milliseconds) + loss == pytest.approx(whole, abs=0.5)
+    assert speed < 100 < 1e6 and float(product.split()[-1]) > 1
+    assert max(len(line) for line in table.splitlines()) < 100
+    assert re.search(r"forward +backward", names) and "GFLOP/s" in head
