@@ -54,6 +54,7 @@ def mean_over_pixels(x, logits):
 
 
 right_step, right_dw = Adam.step, minivae.conv.correlate_dw
+right_both = minivae.conv.correlate_and_dw
 
 
 def adam_forgets(self, grads):
@@ -64,6 +65,11 @@ def adam_forgets(self, grads):
 
 def dy_is_upside_down(x, dy, *settings):
     return right_dw(x, dy[:, ::-1], *settings)
+
+
+def dy_is_upside_down_here_too(x, w, dy, *settings):
+    y, _ = right_both(x, w, dy, *settings)
+    return y, right_dw(x, dy[:, ::-1], w.shape[:2], *settings)
 
 
 right_windows = minivae.conv.windows
@@ -86,7 +92,8 @@ MISTAKES = {
     "'same' is off by one pixel": [
         (minivae.conv, "windows", all_zeros_go_last)],
     "dw from dy upside down": [
-        (minivae.conv, "correlate_dw", dy_is_upside_down)],
+        (minivae.conv, "correlate_dw", dy_is_upside_down),
+        (minivae.conv, "correlate_and_dw", dy_is_upside_down_here_too)],
 }
 
 
