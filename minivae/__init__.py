@@ -5,6 +5,7 @@ from .gradcheck import check_function, check_layer
 from .layers import Dense, Flatten, Layer, ReLU, Reshape, Sequential, Sigmoid
 from .losses import bernoulli_logpdf, gaussian_kl, gaussian_logpdf
 from .optim import Adam
+from .train import load_pretrained
 from .vae import VAE, conv_vae, reparameterize
 
 __version__ = "0.1.0"
@@ -13,4 +14,5 @@ __all__ = [
     "Adam", "Conv2D", "Conv2DTranspose", "Dense", "Flatten", "Layer", "ReLU",
     "Reshape", "Sequential", "Sigmoid", "VAE", "bernoulli_logpdf",
     "check_function", "check_layer", "choose_device", "conv_vae",
-    "gaussian_kl", "gaussian_logpdf", "get_xp", "reparameterize"]
+    "gaussian_kl", "gaussian_logpdf", "get_xp", "load_pretrained",
+    "reparameterize"]

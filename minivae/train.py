@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from .backend import Array, to_numpy
-from .data import batches, read_npz
+from .data import DATASETS, batches, read_npz
 from .optim import Adam
 from .vae import VAE, conv_vae
 
@@ -104,6 +104,19 @@ def load_model(path: Path) -> VAE:
     for name, p in vae.params.items():
         p[...] = params[name]
     return vae
+
+
+def load_pretrained(name: str) -> VAE:
+    """Return a VAE that is trained already: on "fashion" or on "mnist".
+
+    They ship with the package; demos/train_fashion.py and train_mnist.py, as
+    they stand, make them. Raises ValueError for another name.
+    """
+    names = "fashion", "mnist"
+    if name not in names:
+        raise ValueError(f"there is no pretrained model {name!r}; there are "
+                         f"{' and '.join(map(repr, names))}")
+    return load_model(DATASETS / f"{name}_model.npz")
 
 
 def _network_of(params: dict, image_shape: tuple) -> VAE:

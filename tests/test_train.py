@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minivae import Adam, conv_vae
-from minivae.data import batches, load_fashion_mnist
+from minivae import Adam, conv_vae, load_pretrained
+from minivae.data import batches, load_fashion_mnist, load_mnist
 from minivae.train import (LOG_COLUMNS, evaluate, load_model, save_model,
                            summary, train_step, write_file, write_log)
 
@@ -170,3 +170,19 @@ def test_summary_names_every_layer_and_counts():
     assert "Dense(2304, 4)" in text and "69,989" in text
     assert "13 x 13 x 32" in text and "28 x 28 x 1 " in text
     assert max(map(len, text.splitlines())) < 80
+
+
+@pytest.mark.parametrize("name, load, elbo", [
+    ("fashion", load_fashion_mnist, -194.1), ("mnist", load_mnist, -156.5)])
+def test_the_pretrained_models_are_as_good_as_their_runs(name, load, elbo):
+    vae, images = load_pretrained(name), load().test_images
+    assert {p.dtype for p in vae.params.values()} == {np.dtype("float32")}
+    reconstruction, kl = evaluate(vae, images, vae.noise(len(images), 0))
+    # the noise moves the mean over 10,000 images by about 0.02
+    assert reconstruction - kl == pytest.approx(elbo, abs=0.1)
+
+
+def test_there_are_two_pretrained_models():
+    with pytest.raises(ValueError, match="no pretrained model 'cifar'; there "
+                       "are 'fashion' and 'mnist'"):
+        load_pretrained("cifar")
