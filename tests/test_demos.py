@@ -11,6 +11,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
+from minivae import check_function
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
 from minivae.train import load_model
@@ -224,6 +225,51 @@ def test_gradient_check_passes_and_covers_all():
                  "bernoulli_logpdf", "gaussian_kl", "reparameterize",
                  "whole VAE", "Softplus"):
         assert name in done.stdout
+
+
+# ---- spiral.py -------------------------------------------------------------
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_the_spirals_gradients(variational):
+    demo, rng = load("spiral.py"), np.random.default_rng(0)
+    vae = demo.build(rng, "float64")
+    for p in vae.params.values():                # off the kinks of the ReLUs
+        p += 0.1 * rng.standard_normal(p.shape)
+    x = demo.spiral(rng.random(3))
+    eps = rng.standard_normal((3, 1))
+    _, grads = demo.loss_and_grads(vae, x, eps, variational)
+    grads = {name: (vae.params[name], g) for name, g in grads.items()
+             if name.endswith((".b", "decoder.0.w", "encoder.0.w"))}
+    report = check_function(
+        "spiral", lambda: demo.loss_and_grads(vae, x, eps, variational)[0],
+        1.0, grads, tolerance=1e-6, verbose=False)
+    assert report.ok, f"\n{report}"
+
+
+def test_spiral_tells_the_two_apart(tmp_path):
+    done = run("spiral.py", "--steps", 2500, "--seed", 1, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    off = [int(re.search(rf"{name} .* (\d+)%", done.stdout)[1])
+           for name in ("autoencoder", "VAE")]
+    assert off[0] > 2 * off[1]              # 21 and 5 where it was measured
+    assert imageio.imread(tmp_path / "spiral.png").std() > 5
+
+
+def test_spiral_measures_distances():
+    demo = load("spiral.py")
+    curve = demo.spiral(np.linspace(0, 1, 1000))
+    np.testing.assert_allclose(curve[[0, -1]], [[0.2, 0], [0.6, 0]],
+                               atol=1e-12)
+    assert demo.distance(np.array([[0.6, 0], [0.8, 0.0]]), curve) == (
+        pytest.approx([0, 0.2], abs=0.02))
+
+
+def test_spiral_with_bad_arguments(tmp_path):
+    for bad in ["--turns", 0], ["--steps", 0], ["--seed", -1]:
+        assert "--turns lies between" in run("spiral.py", *bad).stderr
+    (tmp_path / "file").write_text("")
+    done = run("spiral.py", "--steps", 1, "--out", tmp_path / "file")
+    assert done.returncode == 1 and "choose another folder" in done.stderr
 
 
 # ---- benchmark.py ----------------------------------------------------------

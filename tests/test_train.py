@@ -178,7 +178,7 @@ def test_the_pretrained_models_are_as_good_as_their_runs(name, load, elbo):
     vae, images = load_pretrained(name), load().test_images
     assert {p.dtype for p in vae.params.values()} == {np.dtype("float32")}
     reconstruction, kl = evaluate(vae, images, vae.noise(len(images), 0))
-    # the noise moves the mean over 10,000 images by about 0.02
+    # the noise moves the mean over 10,000 images by about 0.03
     assert reconstruction - kl == pytest.approx(elbo, abs=0.1)
 
 
