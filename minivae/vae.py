@@ -9,6 +9,7 @@ Training lifts the evidence lower bound (ELBO), never above log p(x), in nats:
 (Kingma & Welling 2014, eq. 2). One z for each image estimates it without
 bias, and that single sample is what we train on.
 """
+import math
 from types import ModuleType
 
 import numpy as np
@@ -94,6 +95,28 @@ class VAE:
         dlogvar = dlogvar - 0.5 / N
         self.encoder.backward(get_xp(dz).concatenate([dmu, dlogvar], axis=1))
         return loss, self.grads
+
+    def log_likelihood(self, x: Array, k: int = 50,
+                       rng: Seed = None) -> Array:
+        """Estimate log p(x) of each image from k codes: (N,), in nats.
+
+        e^ELBO from one z, w = p(x|z)·p(z)/q(z|x), is p(x) in the mean over
+        z ~ q(z|x). But the logarithm bends downwards, so E[log w] is below
+        log p(x): that is the ELBO. The mean of k draws of w varies less, and
+        its logarithm lies in between, the closer the larger k is (Burda et
+        al. 2016, eq. 8): with k = 1 this is the ELBO. x is (N, ...).
+        """
+        check_sizes("log_likelihood", k=k)
+        rng, xp = np.random.default_rng(rng), get_xp(x)
+        parts = [xp.zeros(0)]
+        for start in range(0, len(x), 100):        # few at a time, for memory
+            few = x[start:start + 100]
+            log_sum = xp.full(len(few), -math.inf)          # log Σ w, float64
+            for _ in range(k):
+                log_w = self.elbo(few, self.noise(len(few), rng))
+                log_sum = xp.logaddexp(log_sum, log_w)
+            parts.append(log_sum - math.log(k))
+        return xp.concatenate(parts)
 
     # ---- the two networks --------------------------------------------------
 

@@ -109,7 +109,9 @@ def test_training_and_evaluating(cupy):
             losses.append(float(train_step(vae, adam, x,
                                            vae.noise(len(x), rng))))
         scores = evaluate(vae, images, vae.noise(len(images), rng), 20)
-        return losses, scores, vae
+        bounds = vae.log_likelihood(x, 3, rng)
+        assert get_xp(bounds) is xp
+        return losses, (*scores, *to_numpy(bounds)), vae
     host, gpu = train(np), train(cupy)
     assert host[:2] == gpu[:2]
     for name, p in host[2].params.items():

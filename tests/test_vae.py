@@ -163,8 +163,9 @@ def test_the_estimates_gradient_is_right_in_the_mean():
     assert (error < 0.02).all() and (abs(want) > 10 * error).any()
 
 
-def test_the_bound_is_below_the_likelihood():
-    # log p(x) by brute force: an integral over the plane
+@pytest.fixture(scope="module")
+def known():
+    """A VAE, an image (1, 6), and its log p(x): by an integral over z."""
     vae = linear_vae()
     vae.encoder.params["0.w"][:, 2:] = 0
     vae.encoder.params["0.b"][2:] = 0.5     # wide, so that no weight is huge
@@ -174,6 +175,11 @@ def test_the_bound_is_below_the_likelihood():
     log_joint = (bernoulli_logpdf(np.repeat(x, len(z), 0), vae.decode(z))[0]
                  + gaussian_logpdf(z)[0])
     log_p = math.log(np.exp(log_joint).sum() * (side[1] - side[0]) ** 2)
+    return vae, x, log_p
+
+
+def test_the_bound_is_below_the_likelihood(known):
+    vae, x, log_p = known
     S = 100_000
     elbo = vae.elbo(np.repeat(x, S, 0),
                     np.random.default_rng(0).standard_normal((S, 2)))
@@ -183,6 +189,44 @@ def test_the_bound_is_below_the_likelihood():
     weights = np.exp(elbo)
     assert abs(weights.mean() - math.exp(log_p)) < (
         4 * weights.std() / math.sqrt(S))
+
+
+def test_log_likelihood_rises_to_the_likelihood(known):
+    vae, x, log_p = known
+    S = 4000                                           # estimates of each k
+    many, means, errors = np.repeat(x, S, 0), [], []
+    for k in 1, 5, 25:
+        bounds = vae.log_likelihood(many, k, np.random.default_rng(0))
+        means.append(bounds.mean())
+        errors.append(bounds.std() / math.sqrt(S))
+        # E[e^bound] = p(x) for every k
+        w = np.exp(bounds)
+        assert abs(w.mean() - math.exp(log_p)) < 4 * w.std() / math.sqrt(S)
+    for low, high, error in zip(means, means[1:], errors):
+        assert high - low > 4 * error
+    assert means[-1] < log_p
+    assert vae.log_likelihood(x, 20_000, 0)[0] == pytest.approx(
+        log_p, abs=0.03)
+
+
+def test_log_likelihood_of_one_code_is_the_elbo():
+    vae, (x, _) = small_vae(), batch(4)
+    np.testing.assert_allclose(
+        vae.log_likelihood(x, 1, 5), vae.elbo(x, vae.noise(4, 5)), rtol=1e-12)
+    assert vae.log_likelihood(x[:0], 3).shape == (0,)
+    with pytest.raises(ValueError, match="log_likelihood: k is 0"):
+        vae.log_likelihood(x, 0)
+
+
+def test_log_likelihood_computes_few_images_at_a_time(monkeypatch):
+    vae, (x, _) = small_vae("float32"), batch(250, dtype="float32")
+    sizes, elbo = [], vae.elbo
+    monkeypatch.setattr(vae, "elbo", lambda x, eps: (
+        sizes.append(len(x)), elbo(x, eps))[1])
+    bounds = vae.log_likelihood(x, 2, 0)
+    assert sizes == [100, 100, 100, 100, 50, 50]
+    # a sum of 5,000 in float32 would lose digits
+    assert bounds.shape == (250,) and bounds.dtype == np.float64
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
