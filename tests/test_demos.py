@@ -11,10 +11,10 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
-from minivae import check_function
+from minivae import check_function, conv_vae
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
-from minivae.train import load_model
+from minivae.train import load_model, save_model
 
 DEMOS = Path(__file__).parent.parent / "demos"
 PICTURES = {"binarization.png", "curves.png", "grid.gif", "grid_final.png",
@@ -270,6 +270,47 @@ def test_spiral_with_bad_arguments(tmp_path):
     (tmp_path / "file").write_text("")
     done = run("spiral.py", "--steps", 1, "--out", tmp_path / "file")
     assert done.returncode == 1 and "choose another folder" in done.stderr
+
+
+# ---- landscape.py ----------------------------------------------------------
+
+def test_landscape_draws_all_its_pictures(tmp_path):
+    done = run("landscape.py", "--out", tmp_path)
+    assert done.returncode == 0 and done.stderr == ""
+    pictures = {"features.png", "patches.png", "path.png", "path.gif"}
+    assert {p.name for p in tmp_path.iterdir()} == pictures
+    for name in pictures:
+        assert name in done.stdout
+        assert imageio.imread(tmp_path / name, index=0).std() > 5
+    frames = imageio.imread(tmp_path / "path.gif", index=None)
+    assert len(frames) == 15 + 13                           # there and back
+
+
+def test_landscapes_paths_lead_from_one_code_to_the_other():
+    demo = load("landscape.py")
+    a, b = np.array([0.0, -1.0]), np.array([-2.0, 0.0])
+    for path in demo.straight(a, b, 5), demo.spherical(a, b, 5):
+        np.testing.assert_allclose(path[[0, -1]], [a, b], atol=1e-12)
+    np.testing.assert_allclose(demo.straight(a, b, 3)[1], [-1, -0.5])
+    # a quarter turn, the shorter way; half of it, half way out
+    np.testing.assert_allclose(demo.spherical(a, b, 3)[1],
+                               -1.5 * np.sqrt([0.5, 0.5]))
+    square = demo.patch(a, b, 3)
+    np.testing.assert_allclose(square[[3, 5]], [a, b])
+    assert (square[6:, 1] > square[:3, 1]).all()            # downwards
+
+
+def test_landscape_with_a_wrong_model(tmp_path):
+    save_model(tmp_path / "three.npz", conv_vae(latent_dim=3), (28, 28, 1))
+    (tmp_path / "none.npz").write_text("no model")
+    for name, sentence in (
+            ("three.npz", "three.npz has 3 latent dimensions, but a plane"),
+            ("none.npz", "none.npz is not a model of minivae"),
+            ("missing.npz", "missing.npz cannot be read")):
+        done = run("landscape.py", "--model", tmp_path / name, "--out",
+                   tmp_path)
+        assert done.returncode == 1 and sentence in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 # ---- benchmark.py ----------------------------------------------------------

@@ -1,0 +1,208 @@
+"""What does the latent plane of digits look like, and what lies between two?
+
+    python demos/landscape.py
+
+Walks through the landscape of MNIST that ships with minivae (or, with
+--model, through one of yours). The pictures go to runs/landscape:
+
+    features.png  the landscape, and where its digits have loops, curves, ...
+    patches.png   what lies between a six and a zero, a nine and a seven, an
+                  eight and a one
+    path.png      from an eight to a six: straight, and on an arc around 0
+    path.gif      the same, moving
+"""
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from scipy.spatial import cKDTree
+from scipy.special import ndtri
+
+from minivae import load_pretrained
+from minivae.data import load_mnist
+from minivae.plots import (decode, latent_grid, pixels, save_frame, save_gif,
+                           show, tile)
+from minivae.train import load_model
+
+PAIRS = (6, 0), (9, 7), (8, 1)
+STEPS = 15                  # images on a path
+
+
+# ---- features --------------------------------------------------------------
+
+FEATURES = {"a closed loop: 0, 6, 8, 9": (0, 6, 8, 9),
+            "one stroke: 1": (1,),
+            "open curves: 2, 3, 5": (2, 3, 5),
+            "an angle: 4, 7": (4, 7)}
+
+
+def draw_features(path, vae, codes, labels, n=20, fine=80):
+    """Draw the landscape, and which feature its neighbourhood's images have.
+
+    A decoded image is blurred, so we ask the 50 test images whose codes are
+    nearest to a place: what do most of them have?
+    """
+    image, _ = latent_grid(vae, n)
+    # places in equal shares of the prior, as the landscape is laid out
+    edge = 0.45 / (n - 1)                      # half of one of its cells
+    q = ndtri(np.linspace(0.05 - edge, 0.95 + edge, fine))
+    z = np.stack(np.meshgrid(q, q), axis=-1).reshape(-1, 2)
+    _, nearest = cKDTree(codes).query(z, 50)               # (places, 50)
+    votes = np.stack([np.isin(labels[nearest], digits).sum(axis=1)
+                      for digits in FEATURES.values()])
+    winner = votes.argmax(axis=0)
+
+    figure = Figure(figsize=(12.5, 6.8), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    show(left, image, "the landscape")
+    show(right, image, "what the test images have that are encoded there")
+    colours = np.array([to_rgb(f"C{i}") for i in range(len(FEATURES))])
+    height, width, _ = image.shape
+    right.imshow(colours[winner].reshape(fine, fine, 3), alpha=0.45,
+                 extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    for ax in left, right:
+        ax.set(xlabel="z[0]", ylabel="z[1], downwards")
+    shares = np.bincount(winner, minlength=len(FEATURES)) / len(winner)
+    figure.legend(handles=[
+        Patch(color=colour, alpha=0.45, label=f"{name} ({share:.0%})")
+        for colour, name, share in zip(colours, FEATURES, shares)],
+        loc="outside lower center", ncols=4, frameon=False)
+    save_frame(path, pixels(figure))
+
+
+# ---- between two digits ----------------------------------------------------
+
+def typical(codes, labels, digit):
+    """Return the code of the test image nearest to its class's middle."""
+    of_class = codes[labels == digit]
+    middle = np.median(of_class, axis=0)
+    return of_class[((of_class - middle) ** 2).sum(axis=1).argmin()]
+
+
+def patch(a, b, n=9):
+    """Lay n × n codes over a square: a in the middle left, b right."""
+    across = b - a
+    down = np.array([-across[1], across[0]])              # a quarter turn
+    down *= np.sign(down[1]) or 1.0                       # downwards
+    along, aside = np.linspace(0, 1, n), np.linspace(-0.5, 0.5, n)
+    return (a + along[None, :, None] * across
+            + aside[:, None, None] * down).reshape(-1, 2)
+
+
+def straight(a, b, n=STEPS):
+    """Codes from a to b, (n, 2), on a straight line."""
+    t = np.linspace(0, 1, n)[:, None]
+    return (1 - t) * a + t * b
+
+
+def spherical(a, b, n=STEPS):
+    """Codes from a to b, (n, 2), on an arc around 0: as far out as they are.
+
+    In many dimensions the prior's draws lie near a sphere around 0, and a
+    straight line cuts through the empty inside (Shoemake 1985; White 2016).
+    """
+    radius = np.linspace(np.hypot(*a), np.hypot(*b), n)
+    start, stop = np.arctan2(a[1], a[0]), np.arctan2(b[1], b[0])
+    turn = (stop - start + np.pi) % (2 * np.pi) - np.pi   # the shorter way
+    angle = start + np.linspace(0, turn, n)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+
+
+def draw_patches(path, vae, codes, labels):
+    figure = Figure(figsize=(13, 4.8), dpi=100, layout="constrained")
+    for ax, (left, right) in zip(figure.subplots(1, len(PAIRS)), PAIRS):
+        z = patch(typical(codes, labels, left), typical(codes, labels, right))
+        show(ax, tile(decode(vae, z), 9),
+             f"from a {left}, middle left, to a {right}, middle right")
+    save_frame(path, pixels(figure))
+
+
+def draw_path(folder, vae, codes, labels, a, b):
+    """Draw both paths: over the codes, as strips of images, and as a GIF."""
+    paths = {"straight": straight(a, b), "on an arc": spherical(a, b)}
+    images = {name: decode(vae, z) for name, z in paths.items()}
+    frames = []
+    for step in range(STEPS):
+        figure = Figure(figsize=(11, 5), dpi=80, layout="constrained")
+        grid = figure.add_gridspec(2, 2, width_ratios=[1.25, 1])
+        ax = figure.add_subplot(grid[:, 0])
+        draw_map(ax, codes, labels, paths, step)
+        for row, (name, strip) in enumerate(images.items()):
+            show(figure.add_subplot(grid[row, 1]), strip[step], name)
+        frames.append(pixels(figure))
+    save_gif(folder / "path.gif", frames + frames[-2:0:-1])      # and back
+
+    figure = Figure(figsize=(12, 9), dpi=100, layout="constrained")
+    above, *below = figure.subplots(3, 1, height_ratios=[5, 1, 1])
+    draw_map(above, codes, labels, paths, None)
+    for ax, (name, strip) in zip(below, images.items()):
+        show(ax, tile(strip, STEPS), name)
+    save_frame(folder / "path.png", pixels(figure))
+
+
+def draw_map(ax, codes, labels, paths, step):
+    for digit in range(10):
+        ax.scatter(*codes[labels == digit].T, s=4, linewidths=0, alpha=0.5,
+                   color=f"C{digit}", label=str(digit))
+    for (name, z), style in zip(paths.items(), ("k-", "k--")):
+        ax.plot(*z.T, style, linewidth=2, label=name)
+        dots = z if step is None else z[step:step + 1]
+        ax.plot(*dots.T, "ko", markersize=4 if step is None else 9)
+    reach = ndtri(0.995)
+    ax.set(xlim=(-reach, reach), ylim=(reach, -reach), aspect="equal",
+           xlabel="z[0]", ylabel="z[1], downwards", title=(
+               "Codes of the test images, and two paths"))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False,
+              markerscale=3)
+
+
+def main(args):
+    vae = load_model(args.model) if args.model else load_pretrained("mnist")
+    if vae.latent_dim != 2:
+        raise ValueError(f"{args.model} has {vae.latent_dim} latent "
+                         "dimensions, but a plane has two")
+    data = load_mnist()
+    images = data.test_images
+    codes = np.concatenate([vae.encode(vae.asarray(images[i:i + 200]))[0]
+                            for i in range(0, len(images), 200)])
+    args.out.mkdir(parents=True, exist_ok=True)
+    draw_features(args.out / "features.png", vae, codes, data.test_labels)
+    draw_patches(args.out / "patches.png", vae, codes, data.test_labels)
+    a, b = (typical(codes, data.test_labels, digit) for digit in (8, 6))
+    draw_path(args.out, vae, codes, data.test_labels, a, b)
+    print(f"""\
+In {args.out}:
+  features.png  the landscape, and where its digits have loops, curves, ...
+  patches.png   from a six to a zero, a nine to a seven, an eight to a one
+  path.png      from an eight to a six, straight and on an arc; path.gif moves
+
+Look at features.png: digits with a feature in common lie in one region or
+two, although nobody told the VAE what a loop is, or what digits there are.""")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, metavar="FILE", help="a model "
+                        "of MNIST that train_mnist.py has written")
+    parser.add_argument("--out", type=Path, default=Path("runs/landscape"),
+                        metavar="DIR", help="where the pictures go "
+                        "(runs/landscape)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        main(parse_arguments())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as problem:
+        sys.exit(f"error: {problem.filename} cannot be read or written "
+                 f"({problem.strerror})")
+    except ValueError as problem:
+        sys.exit(f"error: {problem}")
