@@ -49,6 +49,8 @@ def test_shares_sum_to_the_whole(team, N):
 def test_they_stand_in_for_the_vae(team):
     vae, workers = team
     assert workers.latent_dim == 2
+    for name, p in workers.params.items():
+        assert p is vae.params[name]
     image, _ = latent_grid(workers, 3)
     np.testing.assert_allclose(image, latent_grid(vae, 3)[0], rtol=1e-12)
     with pytest.raises(AttributeError, match="no_such_name"):

@@ -65,7 +65,7 @@ class Workers:
                                           * dtype.itemsize), shape, dtype)
                   for name, shape in sizes.items()}
         self.shared = open_memory(memory)
-        self.params = named(self.shared["params"], vae)
+        self.shared_params = named(self.shared["params"], vae)
         self.pipes = []
         with environment(ENVIRONMENT):
             for index in range(count):
@@ -109,7 +109,7 @@ class Workers:
             check_array("Workers", name, a, (N, *of_all.shape[1:]), of_all)
             of_all[:N] = a
         for name, p in self.vae.params.items():
-            self.params[name][...] = p
+            self.shared_params[name][...] = p
         shares = min(len(self.pipes), N)
         cuts = [N * i // shares for i in range(shares + 1)]
         pipes = self.pipes[:shares]
