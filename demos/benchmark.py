@@ -120,14 +120,16 @@ def start(work, *args):
     """Start work(*args, pipe) in a fresh process; return our end."""
     context = multiprocessing.get_context("spawn")
     pipe, theirs = context.Pipe()
+    # Ctrl-C is ours alone: the process inherits that it ignores it
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
     context.Process(target=live, args=(work, *args, theirs)).start()
+    signal.signal(signal.SIGINT, ours)
     theirs.close()                         # so that its end is seen
     return pipe
 
 
 def live(work, *args):
     """What start starts: it says its mistakes to the parent, not to you."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)       # Ctrl-C is the parent's
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)       # frameworks' chatter
     try:
         work(*args)
@@ -367,4 +369,6 @@ if __name__ == "__main__":
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.terminate()
         sys.exit(130)
