@@ -278,7 +278,9 @@ def measure(batch, size, filters, pipe):
 
 def draw_growth(path, found):
     figure = Figure(figsize=(11, 6), layout="constrained")
-    rows = figure.subplots(2, 3, sharey="row")
+    rows = figure.subplots(2, 3)
+    speeds = [1e3 * batch / ms for (batch, *_), (ms, *_) in found.items()]
+    largest = max(whole / 1e6 for *_, whole in found.values())
     labels = {"batch": "images in a batch",
               "size": "pixels of an image: 28², 56², 112²",
               "filters": "filters of the first layer"}
@@ -300,10 +302,12 @@ def draw_growth(path, found):
         bottom.plot([x[0], x[-1]], [whole[0], whole[-1]], "k--", linewidth=1,
                     label="a straight line")
         bottom.set_xlabel(labels[thing])
+        top.set_ylim(0.7 * min(speeds), 1.4 * max(speeds))
+        bottom.set_ylim(0, 1.05 * largest)
         for ax in top, bottom:
             ax.grid(alpha=0.3)
     rows[0, 0].set_ylabel("images per second")
-    rows[1, 0].set(ylabel="peak memory, MB", ylim=(0, None))
+    rows[1, 0].set_ylabel("peak memory, MB")
     for ax in rows[:, -1]:
         ax.legend(fontsize=8)
     figure.suptitle("Training steps of minivae as one thing grows (from 32 "
