@@ -57,8 +57,8 @@ def compare(args):
         print("No framework is installed, so minivae runs alone; for company,"
               "\npip install tensorflow torch jax\n")
     print_header()
-    jobs = [f"step, batch of {n}" for n in args.batch_sizes] + [
-        "test ELBO, 10,000 images", "landscape, 400 cells"]
+    jobs = [("step", n) for n in args.batch_sizes] + [
+        ("test ELBO", None), ("landscape", None)]
     with contextlib.ExitStack() as at_the_end:
         contenders = []
         for name in tqdm(names, "getting ready", leave=False, disable=None):
@@ -96,19 +96,17 @@ def contend(name, pipe):
     x = data.train_images[:1024].astype(np.float32)
     pipe.send((module.NAME, [contender.step(x[:32], eps[32 * i:32 * (i + 1)])
                              for i in range(CHECKED_STEPS)]))
+    tasks = {"step": lambda n: contender.step(x[:n], eps[:n]),
+             "test ELBO": lambda _: contender.elbo(data.test_images, eps),
+             "landscape": lambda _: contender.landscape(codes)}
     warm = set()
     while True:
         job = pipe.recv()
         if job == "memory":
             pipe.send(peak_memory())
             continue
-        if job.startswith("step"):
-            n = int(job.split()[-1])
-            def work(): return contender.step(x[:n], eps[:n])
-        elif job.startswith("test"):
-            def work(): return contender.elbo(data.test_images, eps)
-        else:
-            def work(): return contender.landscape(codes)
+        task, n = job
+        def work(): return tasks[task](n)
         if job not in warm:
             work()                         # frameworks compile at first use
             warm.add(job)
@@ -196,13 +194,20 @@ reaches {matmul_speed() / 1e9:.0f} GFLOP/s
 """)
 
 
+def describe(job):
+    task, n = job
+    return {"step": f"step, batch of {n}",
+            "test ELBO": "test ELBO, 10,000 images",
+            "landscape": "landscape, 400 cells"}[task]
+
+
 def print_comparison(jobs, seconds, memory):
     titles = list(memory)
     width = max(map(len, titles)) + 2
     print(f"{'milliseconds':<{width + 2}}  median    quartiles     "
           "minivae takes\n")
     for job in jobs:
-        print(job)
+        print(describe(job))
         mine = statistics.median(seconds[titles[0], job])
         for title in titles:
             low, median, high = 1e3 * np.quantile(seconds[title, job],
@@ -230,7 +235,7 @@ def draw_comparison(path, jobs, seconds):
                        color=[f"C{i}" for i in range(len(titles))])
         ax.bar_label(bars, [f" {ms:,.0f} ms" if ms > 100 else f" {ms:.1f} ms"
                             for ms in medians])
-        ax.set_title(job, fontsize=10, loc="left")
+        ax.set_title(describe(job), fontsize=10, loc="left")
         ax.invert_yaxis()
         ax.set_xticks([])
         ax.margins(x=0.12)
@@ -316,7 +321,6 @@ def draw_growth(path, found):
 
 
 def save(path, figure):
-    path.parent.mkdir(parents=True, exist_ok=True)
     save_frame(path, pixels(figure))
     print(f"\nThe picture is {path}")
 
@@ -368,8 +372,14 @@ if __name__ == "__main__":
     args = parse_arguments()
     task = (grow if args.growth else profile if args.profile else compare)
     try:
+        args.out.mkdir(parents=True, exist_ok=True)  # before minutes of work
         task(args)
-    except (OSError, RuntimeError) as problem:
+    except OSError as problem:
+        print(f"error: {problem.filename} cannot be written "
+              f"({problem.strerror}); choose another folder with --out",
+              file=sys.stderr)
+        sys.exit(2)
+    except RuntimeError as problem:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

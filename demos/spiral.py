@@ -65,6 +65,8 @@ def loss_and_grads(vae, x, eps, variational):
     log_p, _, dy, _ = gaussian_logpdf(x, y, 2 * math.log(SIGMA))
     kl, kl_dmu, kl_dlogvar = gaussian_kl(mu, logvar)
 
+    # loss = 1/N Σ [KL − log p(x|z)], from its end to its beginning; mu and
+    # logvar feed both terms, so their gradients add up
     dz = vae.decoder.backward(-dy / N)
     dmu, dlogvar = reparameterize_backward(dz, logvar, eps)
     vae.encoder.backward(np.concatenate(
@@ -93,6 +95,7 @@ def distance(points, curve):
 
 
 def main(args):
+    args.out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(args.seed)
     t = args.turns * rng.random(POINTS)
     points = spiral(t) + NOISE * rng.standard_normal((POINTS, 2))
@@ -128,7 +131,6 @@ def main(args):
                             for ax in axes[:, 0]))
     figure.legend(sum(handles, []), sum(labels, []), ncols=4, frameon=False,
                   loc="outside lower center", markerscale=2)
-    args.out.mkdir(parents=True, exist_ok=True)
     save_frame(args.out / "spiral.png", pixels(figure))
     print(f"""
 Look at {args.out / 'spiral.png'}: both decoders are curves along the spiral;

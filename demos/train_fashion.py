@@ -211,7 +211,7 @@ def parse_arguments(name="fashion", title="Fashion-MNIST"):
     add("--out", type=Path, default=Path("runs", name), metavar="DIR",
         help="where the pictures, the log and the model go")
     add("--quick", action="store_true",
-        help="less than a minute: --epochs 1 --learning-rate 1e-3 --out "
+        help="about a minute: --epochs 1 --learning-rate 1e-3 --out "
              f"runs/{name}_quick")
     args = parser.parse_args()
     if args.quick:                 # as defaults: what is given goes first
