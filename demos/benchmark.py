@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from minivae import conv_vae
 from minivae.data import load_fashion_mnist
+from minivae.extras.command_line import run
 from minivae.extras.profile import flop, layer_table, matmul_speed
 from minivae.extras.workers import ENVIRONMENT, Workers, cores, environment
 from minivae.optim import Adam
@@ -368,21 +369,15 @@ def parse_arguments():
     return args
 
 
-if __name__ == "__main__":
-    args = parse_arguments()
-    task = (grow if args.growth else profile if args.profile else compare)
+def main(args):
+    args.out.mkdir(parents=True, exist_ok=True)      # before minutes of work
     try:
-        args.out.mkdir(parents=True, exist_ok=True)  # before minutes of work
-        task(args)
-    except OSError as problem:
-        print(f"error: {problem.filename} cannot be written "
-              f"({problem.strerror}); choose another folder with --out",
-              file=sys.stderr)
-        sys.exit(2)
-    except RuntimeError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        sys.exit(2)
+        (grow if args.growth else profile if args.profile else compare)(args)
     except KeyboardInterrupt:
         for process in multiprocessing.active_children():
             process.terminate()
-        sys.exit(130)
+        raise
+
+
+if __name__ == "__main__":
+    run(main, parse_arguments)

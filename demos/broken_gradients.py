@@ -16,10 +16,7 @@ checks tell the mistakes apart:
 
 No check sees all of the mistakes, and each sees one that the others cannot.
 """
-import argparse
-import sys
 from contextlib import ExitStack
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -30,12 +27,10 @@ import minivae.conv
 import minivae.vae
 from minivae import Adam, Conv2DTranspose, check_function, conv_vae
 from minivae.data import batches, load_fashion_mnist
+from minivae.extras.command_line import at_least, parser, run
 from minivae.losses import bernoulli_logpdf
-from minivae.plots import latent_grid, show
+from minivae.plots import latent_grid, pixels, save_frame, show
 from minivae.train import evaluate, train_step
-
-OUT = Path("runs/broken_gradients")
-STEPS = 500                                 # of 32 images: about ten seconds
 
 
 # ---- the mistakes ----------------------------------------------------------
@@ -152,10 +147,10 @@ def train(images):
     return vae
 
 
-def main(steps=STEPS):
-    OUT.mkdir(parents=True, exist_ok=True)
+def main(args):
+    args.out.mkdir(parents=True, exist_ok=True)
     data = load_fashion_mnist()
-    train_images = data.train_images[:32 * steps]
+    train_images = data.train_images[:32 * args.steps]
     images = data.test_images[:2000]
     figure = Figure(figsize=(12, 8.4), dpi=100, layout="constrained")
     axes = figure.subplots(2, 3)
@@ -177,17 +172,18 @@ def main(steps=STEPS):
         print(f"{mistake:<32}{reconstruction - kl:>16.1f}"
               f"{true_reconstruction - true_kl:>11.1f}"
               f"{error:>11.0e}{width:>8.2f}{answers:>9}")
-    figure.savefig(OUT / "landscapes.png")
+    save_frame(args.out / "landscapes.png", pixels(figure))
     print(f"""
 Gradients must agree to 1e-06, the spread must be 1.00. Look at
-{OUT / 'landscapes.png'}: which of these would you have published?""")
+{args.out / 'landscapes.png'}: which of these would you have published?""")
+
+
+def parse_arguments():
+    options = parser(__doc__, "runs/broken_gradients")
+    options.add_argument("--steps", type=at_least(1), default=500, metavar="N",
+                         help="of training, for each of the six (500)")
+    return options.parse_args()
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main, parse_arguments)

@@ -11,8 +11,6 @@ Walks through the landscape of MNIST that ships with minivae (or, with
     path.png      from an eight to a six: straight, and on an arc around 0
     path.gif      the same, moving
 """
-import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +22,9 @@ from scipy.special import ndtri
 
 from minivae import load_pretrained
 from minivae.data import load_mnist
-from minivae.plots import (decode, latent_grid, pixels, save_frame, save_gif,
-                           show, tile)
+from minivae.extras.command_line import parser, run
+from minivae.plots import (decode, encode, latent_grid, pixels, save_frame,
+                           save_gif, scatter, show, tile)
 from minivae.train import load_model
 
 PAIRS = (6, 0), (9, 7), (8, 1)
@@ -145,9 +144,7 @@ def draw_path(folder, vae, codes, labels, a, b):
 
 
 def draw_map(ax, codes, labels, paths, step):
-    for digit in range(10):
-        ax.scatter(*codes[labels == digit].T, s=4, linewidths=0, alpha=0.5,
-                   color=f"C{digit}", label=str(digit))
+    scatter(ax, codes, labels, range(10))
     for (name, z), style in zip(paths.items(), ("k-", "k--")):
         ax.plot(*z.T, style, linewidth=2, label=name)
         dots = z if step is None else z[step:step + 1]
@@ -166,9 +163,7 @@ def main(args):
         raise ValueError(f"{args.model} has {vae.latent_dim} latent "
                          "dimensions, but a plane has two")
     data = load_mnist()
-    images = data.test_images
-    codes = np.concatenate([vae.encode(vae.asarray(images[i:i + 200]))[0]
-                            for i in range(0, len(images), 200)])
+    codes = encode(vae, data.test_images)
     args.out.mkdir(parents=True, exist_ok=True)
     draw_features(args.out / "features.png", vae, codes, data.test_labels)
     draw_patches(args.out / "patches.png", vae, codes, data.test_labels)
@@ -185,24 +180,11 @@ two, although nobody told the VAE what a loop is, or what digits there are.""")
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, metavar="FILE", help="a model "
-                        "of MNIST that train_mnist.py has written")
-    parser.add_argument("--out", type=Path, default=Path("runs/landscape"),
-                        metavar="DIR", help="where the pictures go "
-                        "(runs/landscape)")
-    return parser.parse_args()
+    options = parser(__doc__, "runs/landscape")
+    options.add_argument("--model", type=Path, metavar="FILE", help="a model "
+                         "of MNIST that train_mnist.py has written")
+    return options.parse_args()
 
 
 if __name__ == "__main__":
-    try:
-        main(parse_arguments())
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as problem:
-        sys.exit(f"error: {problem.filename} cannot be read or written "
-                 f"({problem.strerror})")
-    except ValueError as problem:
-        sys.exit(f"error: {problem}")
+    run(main, parse_arguments)

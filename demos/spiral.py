@@ -14,10 +14,7 @@ About fifteen seconds; the picture is runs/spiral/spiral.png. With seeds 0 to
 5 the autoencoder generates 12 to 19 % of its points farther than 0.1 from the
 spiral, the VAE 2 to 6 %.
 """
-import argparse
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -25,6 +22,7 @@ from tqdm import tqdm
 
 from minivae import (VAE, Adam, Dense, ReLU, Sequential, gaussian_kl,
                      gaussian_logpdf, reparameterize)
+from minivae.extras.command_line import above_0, at_least, parser, run
 from minivae.plots import pixels, save_frame
 from minivae.vae import reparameterize_backward
 
@@ -162,27 +160,16 @@ def draw_codes(ax, codes, line, mean, spread):
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--turns", type=float, default=1.25, help="of the spiral (1.25)")
-    add("--steps", type=int, default=5000, help="of training (5000)")
-    add("--seed", type=int, default=0, help="of all randomness (0)")
-    add("--out", type=Path, default=Path("runs/spiral"), metavar="DIR",
-        help="where the picture goes (runs/spiral)")
-    args = parser.parse_args()
-    if not 0 < args.turns <= 10 or args.steps < 1 or args.seed < 0:
-        parser.error("--turns lies between 0 and 10, --steps is at least 1, "
-                     "and --seed at least 0")
+    options = parser(__doc__, "runs/spiral")
+    add = options.add_argument
+    add("--turns", type=above_0, default=1.25, help="of the spiral (1.25)")
+    add("--steps", type=at_least(1), default=5000, help="of training (5000)")
+    add("--seed", type=at_least(0), default=0, help="of all randomness (0)")
+    args = options.parse_args()
+    if args.turns > 10:
+        options.error(f"--turns is {args.turns}, but at most 10 were expected")
     return args
 
 
 if __name__ == "__main__":
-    try:
-        main(parse_arguments())
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as problem:
-        sys.exit(f"error: {problem.filename} cannot be written "
-                 f"({problem.strerror}); choose another folder with --out")
+    run(main, parse_arguments)

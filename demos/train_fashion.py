@@ -7,9 +7,7 @@ The pictures appear in runs/fashion (or runs/fashion_quick) while it trains:
 open grid_final.png. demos/train_mnist.py does the same with digits.
 """
 import argparse
-import math
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from tqdm import tqdm
 from minivae import Adam, choose_device, conv_vae
 from minivae.backend import move
 from minivae.data import batches, load_fashion_mnist
+from minivae.extras.command_line import above_0, at_least, run
 from minivae.extras.workers import Workers, cores
 from minivae.plots import (draw_landscape, save_binarization, save_curves,
                            save_frame, save_gif, save_reconstructions,
@@ -30,11 +29,11 @@ SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 AT_ONCE = 500               # test images that the workers share
 
 
-def main(args, load):
+def main(args):
     xp, device = choose_device(args.device)
     if xp is not np:
         args.workers = 1
-    data = load_data(args, load)
+    data = load_data(args)
     train_images = move(data.train_images[:args.limit], xp)
     test_images = move(data.test_images, xp)
     image_shape = data.train_images.shape[1:]
@@ -59,7 +58,8 @@ def main(args, load):
             for batch, x in enumerate(
                     batches(train_images, args.batch_size, rng)):
                 eps = vae.noise(len(x), rng)
-                loss = float(train_step(team, adam, x, eps))
+                beta = args.beta * min(1, (adam.t + 1) / (args.warmup + 1))
+                loss = float(train_step(team, adam, x, eps, beta))
 
                 sum_of_losses += loss * len(x)
                 bar.set_postfix_str(f"loss {loss:.1f}", refresh=False)
@@ -96,8 +96,8 @@ def main(args, load):
     return status
 
 
-def load_data(args, load):
-    data = load()
+def load_data(args):
+    data = args.load()
     if args.limit > len(data.train_images):
         raise ValueError(f"--limit is {args.limit}, but there are only "
                          f"{len(data.train_images)} training images")
@@ -185,11 +185,12 @@ In {args.out}:
 
 # ---- the command line ------------------------------------------------------
 
-def parse_arguments(name="fashion", title="Fashion-MNIST"):
+def parse_arguments(load=load_fashion_mnist, name="fashion",
+                    title="Fashion-MNIST"):
     parser = argparse.ArgumentParser(
         description=f"Train a VAE on {title}, and watch a landscape grow.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.set_defaults(title=title)
+    parser.set_defaults(load=load, title=title)
     add = parser.add_argument
     add("--epochs", type=at_least(1), default=10, metavar="N",
         help="passes over the training images")
@@ -199,6 +200,10 @@ def parse_arguments(name="fashion", title="Fashion-MNIST"):
         help="numbers in a code")
     add("--learning-rate", type=above_0, default=1e-4, metavar="RATE",
         help="Adam's")
+    add("--beta", type=above_0, default=1.0, metavar="WEIGHT",
+        help="of the KL in the loss; only with 1 that is the ELBO")
+    add("--warmup", type=at_least(0), default=0, metavar="N",
+        help="batches over which the KL's weight grows from 0")
     add("--seed", type=at_least(0), default=0, metavar="N",
         help="same seed, same run")
     add("--device", choices=("auto", "cpu", "gpu"), default="auto",
@@ -223,40 +228,5 @@ def parse_arguments(name="fashion", title="Fashion-MNIST"):
     return args
 
 
-def at_least(minimum):
-    def whole_number(text):
-        if not text.isdecimal() or int(text) < minimum:
-            raise argparse.ArgumentTypeError(
-                f"{text} is not a whole number of at least {minimum}")
-        return int(text)
-    return whole_number
-
-
-def above_0(text):
-    try:
-        if 0 < float(text) < math.inf:
-            return float(text)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
-
-
-def run(load, *name):
-    """Read the command line and train; end with an exit status."""
-    sys.stdout.reconfigure(line_buffering=True)      # into a file, too
-    try:
-        sys.exit(main(parse_arguments(*name), load))
-    except OSError as problem:
-        print(f"error: {problem.filename or 'a file'} cannot be written or "
-              f"read ({problem.strerror}); make room or rights for it, or "
-              "choose another folder with --out", file=sys.stderr)
-        sys.exit(2)
-    except (ValueError, RuntimeError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
 if __name__ == "__main__":
-    run(load_fashion_mnist)
+    run(main, parse_arguments)

@@ -6,9 +6,10 @@
 It is demos/train_fashion.py with other images: that is the file to read. The
 pictures appear in runs/mnist (or runs/mnist_quick).
 """
-from train_fashion import run
+from train_fashion import main, parse_arguments
 
 from minivae.data import load_mnist
+from minivae.extras.command_line import run
 
 if __name__ == "__main__":
-    run(load_mnist, "mnist", "MNIST")
+    run(main, lambda: parse_arguments(load_mnist, "mnist", "MNIST"))

@@ -4,6 +4,7 @@ Each save_ function writes one file. They draw on figures of their own, so
 they need no screen, and change nothing of the caller's matplotlib. Ink is
 dark: probability 0 is white, 1 is black (or RGB, where there are 3 channels).
 """
+from collections.abc import Sequence
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -41,6 +42,12 @@ def decode(vae: VAE, z: np.ndarray) -> np.ndarray:
     few = (vae.asarray(z[i:i + 50]) for i in range(0, len(z), 50))
     return np.concatenate([to_numpy(vae.decode(codes, apply_sigmoid=True))
                            for codes in few])
+
+
+def encode(vae: VAE, images: Array) -> np.ndarray:
+    """Return the means mu (N, D) of images (N, ...), a few at a time."""
+    return np.concatenate([to_numpy(vae.encode(vae.asarray(x))[0])
+                           for x in batches(images, min(len(images), 200))])
 
 
 def tile(images: np.ndarray, columns: int) -> np.ndarray:
@@ -159,6 +166,17 @@ def save_samples(path: Path, vae: VAE, rng: np.random.Generator) -> None:
     save_frame(path, pixels(figure))
 
 
+def scatter(ax: Axes, points: np.ndarray, labels: np.ndarray,
+            names: Sequence) -> None:
+    """Draw points (N, 2), coloured by labels (N,), and name the classes."""
+    order = np.random.default_rng(0).permutation(len(points))
+    points, labels = points[order], labels[order]      # no class on top
+    ax.scatter(*points.T, s=4, alpha=0.7, linewidths=0,
+               c=[f"C{c}" for c in labels])
+    for c, name in enumerate(names):
+        ax.scatter([], [], s=4, color=f"C{c}", label=name)
+
+
 def save_scatter(path: Path, vae: VAE, images: Array, labels: np.ndarray,
                  names: tuple) -> None:
     """Draw the means mu of images (N, ...), coloured by labels (N,).
@@ -169,17 +187,12 @@ def save_scatter(path: Path, vae: VAE, images: Array, labels: np.ndarray,
     if labels.shape != (N,):
         raise ValueError(f"labels have shape {labels.shape}, but one for "
                          f"each of {N} images was expected")
-    mu = np.concatenate([to_numpy(vae.encode(vae.asarray(x))[0])
-                         for x in batches(images, min(N, 200))])    # (N, D)
+    mu = encode(vae, images)                                        # (N, D)
     figure = Figure(figsize=(8, 6), dpi=100, layout="constrained")
     ax = figure.subplots()
     # With one latent dimension, the classes stand above each other instead
     down = mu[:, 1] if vae.latent_dim > 1 else labels
-    order = np.random.default_rng(0).permutation(N)    # no class on top
-    ax.scatter(mu[order, 0], down[order], s=4, alpha=0.7, linewidths=0,
-               c=[f"C{c}" for c in labels[order]])
-    for c, name in enumerate(names):
-        ax.scatter([], [], s=4, color=f"C{c}", label=name)
+    scatter(ax, np.stack([mu[:, 0], down], axis=1), labels, names)
     ax.set(xlabel="mu[0]", title="Where the encoder puts the test images")
     if vae.latent_dim == 1:
         ax.set_yticks(range(len(names)), names)

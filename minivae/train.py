@@ -21,15 +21,16 @@ from .vae import VAE, conv_vae
 LOG_COLUMNS = ("epoch", "step", "train_loss", "test_elbo", "seconds")
 
 
-def train_step(vae: VAE, adam: Adam, x: Array, eps: Array) -> Array:
+def train_step(vae: VAE, adam: Adam, x: Array, eps: Array,
+               beta: float = 1.0) -> Array:
     """Improve vae by one batch x (N, ...) with noise eps (N, D).
 
     vae may be anything with a VAE's loss_and_grads, computed elsewhere.
-    Returns the loss before the step: minus the mean ELBO, in nats. Raises
-    FloatingPointError if it is not finite; vae has not changed then.
+    Returns its loss before the step, in nats. Raises FloatingPointError if
+    it is not finite; vae has not changed then.
     """
     with np.errstate(over="ignore", invalid="ignore"):     # said below, once
-        loss, grads = vae.loss_and_grads(x, eps)
+        loss, grads = vae.loss_and_grads(x, eps, beta)
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"the loss became {float(loss)} at step {adam.t + 1}; try a "

@@ -74,25 +74,29 @@ class VAE:
         reconstruction, kl = self.elbo_terms(x, eps)
         return reconstruction - kl
 
-    def loss_and_grads(self, x: Array, eps: Array) -> tuple[Array, dict]:
+    def loss_and_grads(self, x: Array, eps: Array,
+                       beta: float = 1.0) -> tuple[Array, dict]:
         """Return minus the mean ELBO, one number, and its gradients by name.
 
-        x is (N, ...), eps (N, D). Raises ValueError for a batch of none.
+        x is (N, ...), eps (N, D). beta weighs the KL: above 1 codes cost
+        more than they should (Higgins et al. 2017), below 1 less, and with
+        0 and eps = 0 there is left what an ordinary autoencoder minimises.
+        Raises ValueError for a batch of none.
         """
         if len(x) == 0:
             raise ValueError("loss_and_grads: the batch has no image, and the "
                              "mean over none is undefined")
         reconstruction, kl = self.elbo_terms(x, eps)
-        loss = (kl - reconstruction).mean()
+        loss = (beta * kl - reconstruction).mean()
 
-        # loss = −1/N Σ [log p(x|z) + log p(z) − log q(z|x)], from its end to
-        # its beginning. Forward has kept d log p(x|z)/dlogits and
+        # loss = −1/N Σ [log p(x|z) + β·(log p(z) − log q(z|x))], from its end
+        # to its beginning. Forward has kept d log p(x|z)/dlogits and
         # d log p(z)/dz; z feeds both terms, so their gradients add up. In
         # log q = const(eps) − Σ ½·logvar there is no z, but logvar itself.
         N, (logvar, dlogits, dz_prior) = len(x), self.cache
-        dz = self.decoder.backward(-dlogits / N) - dz_prior / N
+        dz = self.decoder.backward(-dlogits / N) - beta * dz_prior / N
         dmu, dlogvar = reparameterize_backward(dz, logvar, eps)
-        dlogvar = dlogvar - 0.5 / N
+        dlogvar = dlogvar - beta * 0.5 / N
         self.encoder.backward(get_xp(dz).concatenate([dmu, dlogvar], axis=1))
         return loss, self.grads
 

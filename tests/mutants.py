@@ -41,6 +41,7 @@ TESTS = {
     "train": ["train"],
     "plots": ["plots"],
     "extras/workers": ["workers"],
+    "extras/fit": ["fit"],
 }
 
 

@@ -146,6 +146,7 @@ def test_the_main_demo(cupy, monkeypatch, tmp_path, capsys, latent_dim):
     args = arguments(demo, monkeypatch, "--device", "gpu", "--limit", 64,
                      "--epochs", 1, "--latent-dim", latent_dim, "--out",
                      tmp_path)
-    assert demo.main(args, lambda: few) == 0
+    args.load = lambda: few
+    assert demo.main(args) == 0
     assert PICTURES <= {p.name for p in tmp_path.iterdir()}
     assert "gpu (Stand-in)" in capsys.readouterr().out

@@ -13,7 +13,6 @@ import pytest
 
 from minivae import check_function, conv_vae
 from minivae.conv import windows
-from minivae.data import load_fashion_mnist
 from minivae.train import load_model, save_model
 
 DEMOS = Path(__file__).parent.parent / "demos"
@@ -103,6 +102,8 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     (["--batch-size", "x"], "x is not a whole number of at least 1"),
     (["--latent-dim", 0], "0 is not a whole number of at least 1"),
     (["--learning-rate", -1], "-1 is not a number above 0"),
+    (["--beta", 0], "0 is not a number above 0"),
+    (["--warmup", -1], "-1 is not a whole number of at least 0"),
     (["--learning-rate", "nan"], "nan is not a number above 0"),
     (["--learning-rate", "x"], "x is not a number above 0"),
     (["--seed", -1], "-1 is not a whole number of at least 0"),
@@ -124,7 +125,7 @@ def test_a_demanded_gpu_gets_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(demo, "choose_device", no_gpu)
     args = arguments(demo, monkeypatch, "--device", "gpu", "--out", tmp_path)
     with pytest.raises(RuntimeError, match="no gpu here"):
-        demo.main(args, load_fashion_mnist)
+        demo.main(args)
     assert not list(tmp_path.iterdir())
 
 
@@ -137,16 +138,16 @@ def test_a_stop_keeps_everything(monkeypatch, tmp_path, capsys, reason,
     demo = load("train_fashion.py")
     real_step = demo.train_step
 
-    def step_or_stop(vae, adam, x, eps):
+    def step_or_stop(vae, adam, *batch):
         if adam.t == 3:
             raise reason
-        return real_step(vae, adam, x, eps)
+        return real_step(vae, adam, *batch)
     monkeypatch.setattr(demo, "train_step", step_or_stop)
     ignored = []
     monkeypatch.setattr(demo.signal, "signal", lambda *a: ignored.append(a))
     args = arguments(demo, monkeypatch, "--limit", 64, "--epochs", 3,
                      "--out", tmp_path)
-    assert demo.main(args, load_fashion_mnist) == status
+    assert demo.main(args) == status
     assert (ignored == [(signal.SIGINT, signal.SIG_IGN)]) == (status == 130)
     # stopped in the second epoch: the first one's log, a model of 3 steps
     assert {p.name for p in tmp_path.iterdir()} == PICTURES | {"log.csv",
@@ -157,6 +158,20 @@ def test_a_stop_keeps_everything(monkeypatch, tmp_path, capsys, reason,
     assert "Stopped in epoch 2, after step 3" in printed
     assert (str(reason) or "Ctrl-C") in printed
     assert "Saving the model and the pictures" in printed
+
+
+def test_beta_and_warmup_reach_the_steps(monkeypatch, tmp_path):
+    demo, seen = load("train_fashion.py"), []
+
+    def step(vae, adam, x, eps, beta):
+        seen.append(beta)
+        adam.t += 1
+        return 0.0
+    monkeypatch.setattr(demo, "train_step", step)
+    args = arguments(demo, monkeypatch, "--limit", 96, "--epochs", 2,
+                     "--beta", 4, "--warmup", 3, "--out", tmp_path)
+    demo.main(args)
+    assert seen == [1, 2, 3, 4, 4, 4]
 
 
 def test_quick_is_only_a_default(monkeypatch):
@@ -187,8 +202,7 @@ def test_train_mnist_is_the_same_with_digits(tmp_path):
 
 def test_broken_gradients_finds_each_mistake(monkeypatch, tmp_path, capsys):
     demo = load("broken_gradients.py")
-    monkeypatch.setattr(demo, "OUT", tmp_path)
-    demo.main(steps=2)
+    demo.main(arguments(demo, monkeypatch, "--steps", 2, "--out", tmp_path))
     assert imageio.imread(tmp_path / "landscapes.png").std() > 5
     found = {}
     for line in capsys.readouterr().out.splitlines()[1:7]:
@@ -265,11 +279,13 @@ def test_spiral_measures_distances():
 
 
 def test_spiral_with_bad_arguments(tmp_path):
-    for bad in ["--turns", 0], ["--steps", 0], ["--seed", -1]:
-        assert "--turns lies between" in run("spiral.py", *bad).stderr
+    for sentence, *bad in (("0 is not a number above 0", "--turns", 0),
+                           ("is 11.0, but at most 10", "--turns", 11),
+                           ("not a whole number of at", "--steps", 0)):
+        assert sentence in run("spiral.py", *bad).stderr
     (tmp_path / "file").write_text("")
     done = run("spiral.py", "--steps", 1, "--out", tmp_path / "file")
-    assert done.returncode == 1 and "choose another folder" in done.stderr
+    assert done.returncode == 2 and "choose another folder" in done.stderr
 
 
 # ---- landscape.py ----------------------------------------------------------
@@ -306,10 +322,10 @@ def test_landscape_with_a_wrong_model(tmp_path):
     for name, sentence in (
             ("three.npz", "three.npz has 3 latent dimensions, but a plane"),
             ("none.npz", "none.npz is not a model of minivae"),
-            ("missing.npz", "missing.npz cannot be read")):
+            ("missing.npz", "missing.npz cannot be written or read")):
         done = run("landscape.py", "--model", tmp_path / name, "--out",
                    tmp_path)
-        assert done.returncode == 1 and sentence in done.stderr
+        assert done.returncode == 2 and sentence in done.stderr
         assert "Traceback" not in done.stderr
 
 

@@ -102,6 +102,26 @@ def test_reconstructions_come_from_the_mean(tmp_path, monkeypatch):
     np.testing.assert_array_equal(seen["decoded"].round(), images)
 
 
+def test_encode_and_decode_take_any_number_of_codes():
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    images = np.random.default_rng(0).integers(0, 2, (205, 8, 8, 1), "uint8")
+    mu, _ = vae.encode(vae.asarray(images))
+    np.testing.assert_allclose(plots.encode(vae, images), mu, 1e-5, 1e-6)
+    np.testing.assert_allclose(plots.decode(vae, mu),
+                               vae.decode(mu, apply_sigmoid=True), 1e-5)
+
+
+def test_a_scatters_colours_are_its_labels():
+    ax, points = plots.Figure().subplots(), np.random.default_rng(0).random(
+        (30, 2))
+    labels = (points[:, 0] > 0.5).astype(int)
+    plots.scatter(ax, points, labels, ["left", "right"])
+    drawn = ax.collections[0]
+    right = drawn.get_facecolor()[:, 0] > 0.5           # C1: orange, C0: blue
+    np.testing.assert_array_equal(drawn.get_offsets()[:, 0] > 0.5, right)
+    assert ax.get_legend_handles_labels()[1] == ["left", "right"]
+
+
 def test_labels_that_do_not_fit_get_a_sentence(tmp_path):
     images = np.zeros((5, 2, 2, 1), "uint8")
     for labels in np.zeros(4, int), np.zeros((5, 1), int):

@@ -47,6 +47,13 @@ def test_training_stays_in_float32(images):
     assert {a.dtype for a in arrays} == {np.dtype("float32")}
 
 
+def test_a_step_takes_beta(images):
+    vae = conv_vae(filters=2, rng=0)
+    x, eps = vae.asarray(images[:4]), vae.noise(4, 0)
+    want, _ = vae.loss_and_grads(x, eps, beta=7)
+    assert train_step(vae, Adam(vae.params), x, eps, 7) == want
+
+
 def test_the_same_seed_gives_the_same_bits_in_another_process(tmp_path):
     code = (
         "import hashlib, numpy as np\n"

@@ -27,13 +27,17 @@ def batch(N=4, latent_dim=2, dtype="float64", seed=1):
 
 # ---- gradients -------------------------------------------------------------
 
-@pytest.mark.parametrize("latent_dim", [1, 2, 3])
-def test_gradients_of_the_whole_vae(prove, latent_dim):
+@pytest.mark.parametrize("latent_dim, beta", [(1, 1), (2, 1), (3, 1),
+                                              (2, 0.3)])
+def test_gradients_of_the_whole_vae(prove, latent_dim, beta):
     vae, (x, eps) = small_vae(latent_dim=latent_dim), batch(4, latent_dim)
-    _, grads = vae.loss_and_grads(x, eps)
+    _, grads = vae.loss_and_grads(x, eps, beta)
     grads = {name: g.copy() for name, g in grads.items()}
-    prove(check_function("VAE", lambda: vae.elbo(x, eps),
-                         np.full(len(x), -1 / len(x)),
+
+    def bound():
+        reconstruction, kl = vae.elbo_terms(x, eps)
+        return reconstruction - beta * kl
+    prove(check_function("VAE", bound, np.full(len(x), -1 / len(x)),
                          {name: (p, grads[name])
                           for name, p in vae.params.items()},
                          tolerance=1e-6, verbose=False))
@@ -258,6 +262,18 @@ def test_float32_agrees_with_float64():
     for name, g in grads.items():
         np.testing.assert_allclose(grads32[name], g, rtol=1e-5,
                                    atol=1e-5 * abs(g).max())
+
+
+def test_beta_weighs_the_kl_alone():
+    vae, (x, eps) = small_vae(), batch()
+    reconstruction, kl = (term.mean() for term in vae.elbo_terms(x, eps))
+    for beta in 0, 0.3, 1, 4:
+        loss, _ = vae.loss_and_grads(x, eps, beta)
+        assert loss == pytest.approx(beta * kl - reconstruction, rel=1e-12)
+    # without noise and KL it is an autoencoder: logvar decides nothing
+    _, grads = vae.loss_and_grads(x, 0 * eps, beta=0)
+    assert not grads["encoder.5.b"][2:].any()
+    assert grads["encoder.5.b"][:2].all()
 
 
 def test_the_loss_is_a_mean_over_images():

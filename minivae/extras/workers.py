@@ -78,9 +78,10 @@ class Workers:
                 theirs.close()
                 self.pipes.append(pipe)
 
-    def loss_and_grads(self, x: Array, eps: Array) -> tuple[float, dict]:
+    def loss_and_grads(self, x: Array, eps: Array,
+                       beta: float = 1.0) -> tuple[float, dict]:
         """As VAE.loss_and_grads: the sum of what the processes found."""
-        losses = self._run("loss_and_grads", x=x, eps=eps)
+        losses = self._run("loss_and_grads", beta, x=x, eps=eps)
         flat = self.shared["grads"][:len(losses)].sum(axis=0)
         return sum(losses), named(flat, self.vae)
 
@@ -101,7 +102,7 @@ class Workers:
     def __getattr__(self, name):
         return getattr(self.vae, name)     # all else is the VAE's own
 
-    def _run(self, task, **arrays) -> list:
+    def _run(self, task, *settings, **arrays) -> list:
         N = len(next(iter(arrays.values())))
         if not 0 < N <= self.max_batch:
             raise ValueError(f"Workers: the batch has {N} images, but 1 to "
@@ -117,7 +118,7 @@ class Workers:
         pipes = self.pipes[:shares]
         try:
             for pipe, start, stop in zip(pipes, cuts, cuts[1:]):
-                pipe.send((task, start, stop, N))
+                pipe.send((task, start, stop, N, settings))
             results = [pipe.recv() for pipe in pipes]
         except (EOFError, OSError) as error:
             raise RuntimeError("a worker process has died; with --workers 1 "
@@ -147,7 +148,7 @@ def work(vae, memory, index, at_a_time, pipe):
     params = named(shared["params"], vae)
     while True:
         try:
-            task, start, stop, N = pipe.recv()
+            task, start, stop, N, settings = pipe.recv()
         except EOFError:                               # the parent has gone
             return
         for name, p in vae.params.items():
@@ -155,19 +156,19 @@ def work(vae, memory, index, at_a_time, pipe):
         parts = [slice(first, min(first + at_a_time, stop))
                  for first in range(start, stop, at_a_time)]
         try:
-            result = TASKS[task](vae, shared, parts, index, N)
+            result = TASKS[task](vae, shared, parts, index, N, *settings)
         except Exception as error:
             result = error
         pipe.send(result)
 
 
-def sum_grads(vae, shared, parts, index, N) -> float:
+def sum_grads(vae, shared, parts, index, N, beta) -> float:
     """Return what some parts of N images add to the loss; sum gradients."""
     loss, flat = 0.0, shared["grads"][index]
     flat[...] = 0
     for part in parts:
         its_loss, grads = vae.loss_and_grads(shared["x"][part],
-                                             shared["eps"][part])
+                                             shared["eps"][part], beta)
         share = (part.stop - part.start) / N    # of a mean over N images
         loss += share * float(its_loss)
         for name, g in named(flat, vae).items():

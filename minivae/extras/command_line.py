@@ -1,0 +1,59 @@
+"""What all demos do at their edges: options, and errors in one sentence."""
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+
+def parser(doc: str, out: str) -> argparse.ArgumentParser:
+    """Return a parser for a demo: doc is its help, out its folder."""
+    result = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result.add_argument("--out", type=Path, default=Path(out), metavar="DIR",
+                        help=f"where the pictures go ({out})")
+    return result
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Return a type for an option: a whole number from minimum on."""
+    def whole_number(text):
+        if not text.isdecimal() or int(text) < minimum:
+            raise argparse.ArgumentTypeError(
+                f"{text} is not a whole number of at least {minimum}")
+        return int(text)
+    return whole_number
+
+
+def above_0(text: str) -> float:
+    """Read an option: a finite number above 0."""
+    try:
+        if 0 < float(text) < math.inf:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+
+
+def run(main: Callable, arguments: Callable[[], argparse.Namespace]) -> None:
+    """Call main(arguments()), and end with an exit status.
+
+    2 after an error, which gets one sentence; 130 after Ctrl-C.
+    """
+    sys.stdout.reconfigure(line_buffering=True)      # into a file, too
+    try:
+        sys.exit(main(arguments()))
+    except BrokenPipeError:           # who read what it prints has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as problem:
+        print(f"error: {problem.filename or 'a file'} cannot be written or "
+              f"read ({problem.strerror}); make room or rights for it, or "
+              "choose another folder with --out", file=sys.stderr)
+        sys.exit(2)
+    except (ArithmeticError, RuntimeError, ValueError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
