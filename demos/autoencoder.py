@@ -1,0 +1,191 @@
+"""What does an autoencoder lack, that reconstructs as well as a VAE?
+
+    python demos/autoencoder.py
+
+Trains both on MNIST and on Fashion-MNIST: the same networks, the same steps,
+but the ordinary autoencoder without noise and without the KL. Then asks two
+things of them. How far from a test image is its reconstruction? There, PCA
+and a random projection onto as many numbers are asked, too. And what do codes
+drawn from N(0, 1) decode to? That answer has two sides: how far a generated
+image is from the nearest training image (is it real?), and how far a test
+image is from the nearest generated one (is anything left out?).
+
+The VAE was pulled towards N(0, 1). Where the autoencoder has put its codes,
+one must look, and fit a density to them: the table's last row draws from a
+normal of their mean and covariance. In a plane that mends most of it; but it
+is a second model, which the autoencoder knows nothing of.
+
+One to three minutes; the pictures go to runs/autoencoder.
+"""
+import numpy as np
+from matplotlib.figure import Figure
+
+from minivae import conv_vae
+from minivae.data import load_fashion_mnist, load_mnist
+from minivae.extras.command_line import at_least, parser, run
+from minivae.extras.fit import fit
+from minivae.extras.nearest import nearest
+from minivae.plots import (decode, encode, pixels, save_frame, save_images,
+                           scatter, show, tile)
+
+SAMPLES = 1000
+RADIUS = 2.45               # 95 % of the draws from N(0, 1) lie nearer to 0
+
+
+# ---- the numbers -----------------------------------------------------------
+
+def flat(images):
+    return images.reshape(len(images), -1).astype(np.float32)    # (N, H·W·C)
+
+
+def squared_error(images, decoded):
+    """Squared differences, summed over the pixels, a mean over images."""
+    return ((flat(decoded) - flat(images)) ** 2).sum(axis=1).mean()
+
+
+def pca(images):
+    """Return the mean image, and directions (784, 784), the widest first."""
+    mean = flat(images).mean(axis=0)
+    centred = flat(images) - mean
+    _, _, directions = np.linalg.svd(centred.T @ centred)
+    return mean, directions
+
+
+def project(images, mean, directions):
+    """Reconstruct from coordinates along some orthonormal directions."""
+    coordinates = (flat(images) - mean) @ directions.T           # (N, D)
+    return (mean + coordinates @ directions).reshape(images.shape)
+
+
+def components_needed(error, images, mean, directions):
+    """With how many components PCA is at least as near as error."""
+    squares = ((flat(images) - mean) @ directions.T) ** 2        # (N, 784)
+    left = squares.sum(axis=1).mean() - squares.mean(axis=0).cumsum()
+    return int((left > error).sum()) + 1
+
+
+def gap(images, others):
+    """The mean distance of images to the nearest of others."""
+    return nearest(images, others)[1].mean()
+
+
+# ---- the pictures ----------------------------------------------------------
+
+def draw_plane(axes, name, vae, codes, data, generated):
+    """Draw where codes lie, what the plane decodes to, and random codes."""
+    low, high = np.percentile(codes, [0.5, 99.5], axis=0)
+    low, high = np.minimum(low, -3), np.maximum(high, 3)
+    middle, reach = (low + high) / 2, (high - low).max() / 2
+    left, right, top, bottom = *(middle[0] + [-reach, reach]), *(
+        middle[1] + [-reach, reach])
+    n = 20
+    step = 2 * reach / n                             # to the cells' middles
+    across = np.linspace(left + step / 2, right - step / 2, n)
+    down = np.linspace(top + step / 2, bottom - step / 2, n)
+    z = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
+    turn = np.linspace(0, 2 * np.pi, 100)
+    circle = RADIUS * np.cos(turn), RADIUS * np.sin(turn)
+
+    scatter(axes[0], codes, data.test_labels, data.class_names)
+    axes[1].imshow(tile(decode(vae, z), n)[..., 0], cmap="gray_r", vmin=0,
+                   vmax=1, extent=(left, right, bottom, top))
+    axes[0].set_title(f"{name}: codes of the test images")
+    axes[1].set_title("the same plane, decoded")
+    for ax, colour in zip(axes[:2], ("k", "C3")):
+        ax.plot(*circle, "--", color=colour, label="95 % of N(0, 1)")
+        ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal",
+               xlabel="z[0]", ylabel="z[1], downwards")
+    show(axes[2], tile(generated[:100], 10))
+    axes[2].set_title("drawn from N(0, 1), decoded")
+
+
+def save_planes(path, title, data, panels):
+    figure = Figure(figsize=(14, 9.4), dpi=100, layout="constrained")
+    rows = figure.subplots(2, 3)
+    for row, (name, panel) in zip(rows, panels.items()):
+        draw_plane(row, name, *panel[:2], data, panel[2])
+    figure.legend(*rows[0, 0].get_legend_handles_labels(), ncols=6,
+                  frameon=False, loc="outside lower center", markerscale=4)
+    figure.suptitle(title, fontsize=14)
+    save_frame(path, pixels(figure))
+
+
+# ---- one data set ----------------------------------------------------------
+
+def compare(name, title, data, args):
+    images, test_images = data.train_images[:args.limit], data.test_images
+    rng = np.random.default_rng(args.seed)
+    mean, directions = pca(images)
+    random, _ = np.linalg.qr(rng.standard_normal((len(mean), 2)))
+    decoded = {"random projection": project(test_images, mean, random.T),
+               "PCA": project(test_images, mean, directions[:2])}
+    panels, draws = {}, {}
+    for kind in "autoencoder", "VAE":
+        variational = kind == "VAE"
+        vae = fit(conv_vae(rng=args.seed), images, seed=args.seed,
+                  noise=variational, beta=float(variational),
+                  name=f"{kind}, {title}")
+        codes = encode(vae, test_images)
+        decoded[kind] = decode(vae, codes)
+        draws[kind] = decode(vae, rng.standard_normal((SAMPLES, 2)))
+        panels[kind] = vae, codes, draws[kind]
+        if not variational:
+            z = rng.multivariate_normal(codes.mean(0), np.cov(codes.T),
+                                        SAMPLES)
+            fitted = decode(vae, z)
+    draws["autoencoder, a normal fitted to its codes"] = fitted
+
+    few = data.grey_index[::10]                          # one of each class
+    save_images(args.out / f"{name}_reconstructions.png", {
+        "test image": test_images[few],
+        **{kind: d[few].clip(0, 1) for kind, d in decoded.items()}},
+        data.class_names, "Through two numbers and back")
+    save_planes(args.out / f"{name}_planes.png", title, data, panels)
+    print_table(title, images, test_images, decoded, draws)
+    k = components_needed(squared_error(test_images, decoded["VAE"]),
+                          test_images, mean, directions)
+    print(f"PCA would need {k} components to reconstruct as the VAE does.")
+
+
+def print_table(title, images, test_images, decoded, draws):
+    some = test_images[:SAMPLES]
+    print(f"\n{title:<44}{'a test image to':>17}{'a generated':>17}"
+          f"{'a test image to':>17}\n{'':<44}{'its decoded one':>17}"
+          f"{'one to real ones':>17}{'generated ones':>17}")
+    print(f"{'test images themselves':<44}{'':>17}"
+          f"{gap(some, images):>17.1f}")
+    for kind in dict.fromkeys([*decoded, *draws]):
+        line = f"{kind:<44}"
+        if kind in decoded:
+            line += f"{squared_error(test_images, decoded[kind]):>17.1f}"
+        if kind in draws:
+            line = (f"{line:<61}{gap(draws[kind], images):>17.1f}"
+                    f"{gap(some, draws[kind]):>17.1f}")
+        print(line)
+
+
+def main(args):
+    args.out.mkdir(parents=True, exist_ok=True)
+    print("Mean distances between images: to what two numbers make of one "
+          "(squared differences,\nsummed over its 784 pixels), and to the "
+          "nearest of many others (pixels that differ).")
+    for name, title, load in (("mnist", "MNIST", load_mnist),
+                              ("fashion", "Fashion-MNIST",
+                               load_fashion_mnist)):
+        compare(name, title, load(), args)
+    print(f"""
+Look at {args.out / 'mnist_planes.png'}: both reconstruct alike, but only the
+VAE's codes lie where new ones are drawn, inside the dashed circle.""")
+
+
+def parse_arguments():
+    options = parser(__doc__, "runs/autoencoder")
+    options.add_argument("--limit", type=at_least(32), default=60000,
+                         metavar="N", help="train on the first N images only")
+    options.add_argument("--seed", type=at_least(0), default=0, metavar="N",
+                         help="of all randomness (0)")
+    return options.parse_args()
+
+
+if __name__ == "__main__":
+    run(main, parse_arguments)

@@ -1,0 +1,178 @@
+"""What does training do to the codes of a six, a one and a zero?
+
+    python demos/training_on_a_six.py
+
+Follows three test images while a VAE learns MNIST. The encoder gives each a
+mean (the red dot) and a width (the curve at one σ around it); from there a
+code is drawn (green) and decoded. The loss says how badly, and its gradient,
+where the mean should rather be (the arrow). At first the three clouds lie on
+each other, and what one digit teaches the decoder is wrong for the others. So
+ones are driven away from sixes; a zero has a six's loop, and may stay near.
+And the clouds shrink: the farther apart they are, the more a precise code is
+worth, while the KL asks for wide ones around 0.
+
+Half a minute to a minute; the pictures go to runs/training_on_a_six.
+"""
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from minivae import conv_vae, gaussian_kl, reparameterize
+from minivae.data import load_mnist
+from minivae.extras.command_line import at_least, parser, run
+from minivae.extras.fit import fit
+from minivae.plots import decode, encode, pixels, save_frame, save_gif, show
+
+DIGITS = {"six": 6, "one": 1, "zero": 0}
+COLOURS = "C0", "C1", "C4"
+NAMES_AT = (8, -16), (-30, 10), (8, 10)      # beside their dots, in points
+SHOWN = 0, 100, 150                     # steps in the figure, before the last
+FRAMES = {round(1.3 ** k) for k in range(40)}              # steps in the GIF
+
+
+# ---- looking ---------------------------------------------------------------
+
+class Moment(NamedTuple):
+    """What three images x, and others of their digits, are after a step."""
+
+    step: int
+    others: list              # for each digit, means of many (n, 2)
+    mu: np.ndarray            # (3, 2), as the next three
+    sigma: np.ndarray
+    z: np.ndarray
+    pull: np.ndarray          # −d loss/d mu, a mean over draws
+    decoded: np.ndarray       # (3, 28, 28, 1), of z
+    loss: np.ndarray          # (3,), as the next
+    kl: np.ndarray
+
+
+def observe(vae, step, x, eps, others):
+    mu, logvar = vae.encode(x)
+    reconstruction, _ = vae.elbo_terms(x, eps)
+    kl, _, _ = gaussian_kl(mu, logvar)          # in the mean over draws
+    z = reparameterize(mu, logvar, eps)
+    return Moment(step, [encode(vae, images) for images in others], mu,
+                  np.exp(0.5 * logvar), z, pull(vae, x), decode(vae, z),
+                  kl - reconstruction, kl)
+
+
+def pull(vae, x, draws=100):
+    """Return −d loss/d mu for each image of x, (3, 2): a mean over draws."""
+    rng, total = np.random.default_rng(0), 0
+    for _ in range(draws):
+        vae.elbo(x, vae.noise(len(x), rng))
+        _, dlogits, dz_prior = vae.cache
+        # The ELBO's two terms see mu through z = mu + σ·eps: dmu = dz
+        total += vae.decoder.backward(dlogits) + dz_prior
+    return total / draws
+
+
+# ---- drawing ---------------------------------------------------------------
+
+def draw(figure, moment, x):
+    """Draw one moment: the plane, and below it the three images."""
+    grid = figure.add_gridspec(4, 3, height_ratios=[3.4, 1, 1, 1])
+    draw_plane(figure.add_subplot(grid[0, :]), moment)
+    for row, name in enumerate(DIGITS, start=1):
+        i = row - 1
+        input_, output, text = (figure.add_subplot(grid[row, c])
+                                for c in range(3))
+        show(input_, x[i], "input" if row == 1 else "")
+        show(output, moment.decoded[i], "decoded" if row == 1 else "")
+        input_.set_ylabel(name)
+        text.axis("off")
+        text.text(0, 0.5, f"loss {moment.loss[i]:.0f} nats =\n"
+                  f"{moment.loss[i] - moment.kl[i]:.0f} for the pixels\n"
+                  f"+ {moment.kl[i]:.1f} KL", va="center", fontsize=9)
+
+
+def draw_plane(ax, moment):
+    for i, (name, codes) in enumerate(zip(DIGITS, moment.others)):
+        ax.scatter(*codes.T, s=4, alpha=0.5, linewidths=0, color=COLOURS[i])
+        mu, sigma = moment.mu[i], moment.sigma[i]
+        turn = np.linspace(0, 2 * np.pi, 60)
+        ax.plot(mu[0] + sigma[0] * np.cos(turn),
+                mu[1] + sigma[1] * np.sin(turn), color="C3", linewidth=1)
+        tip = mu + 0.8 * moment.pull[i] / np.linalg.norm(moment.pull[i])
+        ax.annotate("", tip, mu, arrowprops={"arrowstyle": "->"})
+        ax.plot(*mu, "o", color="C3", markersize=5)
+        ax.plot(*moment.z[i], "o", color="C2", markersize=5)
+        ax.annotate(name, mu, NAMES_AT[i], textcoords="offset points",
+                    color=COLOURS[i], fontweight="bold")
+    ax.set(xlim=(-3.6, 3.6), ylim=(3.6, -3.6), aspect="equal",
+           xlabel="z[0]", ylabel="z[1], downwards",
+           title="before training" if moment.step == 0 else
+           f"after {moment.step:,} step{'s' * (moment.step > 1)}")
+
+
+def save_figure(path, moments, x):
+    figure = Figure(figsize=(3.6 * len(moments), 7.6), dpi=100,
+                    layout="constrained")
+    for part, moment in zip(figure.subfigures(1, len(moments)), moments):
+        draw(part, moment, x)
+    figure.suptitle("Codes of sixes, ones and zeros; of one of each the mean "
+                    "and σ (red), a drawn code (green), and where the loss "
+                    "pulls the mean")
+    save_frame(path, pixels(figure))
+
+
+def frame(moment, x):
+    figure = Figure(figsize=(4, 8), dpi=70, layout="constrained")
+    draw(figure, moment, x)
+    return pixels(figure)
+
+
+def distances(moment):
+    """How far the ones' middle and the zeros' are from that of the sixes."""
+    six, one, zero = (codes.mean(axis=0) for codes in moment.others)
+    return np.linalg.norm(one - six), np.linalg.norm(zero - six)
+
+
+def main(args):
+    args.out.mkdir(parents=True, exist_ok=True)
+    data = load_mnist()
+    images = data.train_images[:args.limit]
+    of_digit = [data.test_images[data.test_labels == digit]
+                for digit in DIGITS.values()]
+    vae = conv_vae(rng=args.seed)
+    x = vae.asarray(np.stack([some[3] for some in of_digit]))
+    eps = vae.noise(3, rng=1)            # the same draw for every picture
+    others = [some[:300] for some in of_digit]
+    last = -(-len(images) // 32)
+
+    print(f"{'':>5}{'from the sixes to':>23}{'the six:':>13}"
+          f"{'the one:':>14}{'the zero:':>14}\n{'step':>5}{'ones':>11}"
+          f"{'zeros':>12}" + f"{'loss':>8}{'KL':>6}" * 3)
+    moments = {}
+
+    def watch(step):
+        if step in FRAMES or step in SHOWN or step == last:
+            moments[step] = m = observe(vae, step, x, eps, others)
+            print(f"{step:>5,}{distances(m)[0]:>11.2f}{distances(m)[1]:>12.2f}"
+                  + "".join(f"{loss:>8.0f}{kl:>6.1f}"
+                            for loss, kl in zip(m.loss, m.kl)))
+
+    watch(0)
+    fit(vae, images, learning_rate=1e-3, seed=args.seed, watch=watch)
+    steps = [step for step in SHOWN if step < last] + [last]
+    save_figure(args.out / "moments.png", [moments[s] for s in steps], x)
+    save_gif(args.out / "moments.gif", [frame(moments[step], x)
+                                        for step in sorted(moments)])
+    ones, zeros = distances(moments[last])
+    print(f"""
+Look at {args.out / 'moments.png'} (moments.gif moves): the ones end
+{ones:.1f} from the sixes, the zeros {zeros:.1f}.""")
+
+
+def parse_arguments():
+    options = parser(__doc__, "runs/training_on_a_six")
+    options.add_argument("--limit", type=at_least(32), default=60000,
+                         metavar="N", help="train on the first N images only")
+    options.add_argument("--seed", type=at_least(0), default=0, metavar="N",
+                         help="of all randomness (0)")
+    return options.parse_args()
+
+
+if __name__ == "__main__":
+    run(main, parse_arguments)
