@@ -101,13 +101,9 @@ worst are wide ones: there are none to learn from.)""")
 
 
 def parse_arguments():
-    options = parser(__doc__, "runs/conditional")
+    options = parser(__doc__, "runs/conditional", limit=60000)
     options.add_argument("--latent-dim", type=at_least(1), default=2,
                          metavar="D", help="numbers in a code (2)")
-    options.add_argument("--limit", type=at_least(32), default=60000,
-                         metavar="N", help="train on the first N images only")
-    options.add_argument("--seed", type=at_least(0), default=0, metavar="N",
-                         help="of all randomness (0)")
     return options.parse_args()
 
 

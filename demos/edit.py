@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from minivae import conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.extras.command_line import at_least, parser, run
+from minivae.extras.command_line import parser, run
 from minivae.extras.fit import fit
 from minivae.extras.nearest import nearest
 from minivae.plots import decode, encode, pixels, save_frame, show
@@ -107,12 +107,7 @@ def draw(figure, feature, vae, given, direction):
 
 
 def parse_arguments():
-    options = parser(__doc__, "runs/edit")
-    options.add_argument("--limit", type=at_least(320), default=60000,
-                         metavar="N", help="train on the first N images only")
-    options.add_argument("--seed", type=at_least(0), default=0, metavar="N",
-                         help="of all randomness (0)")
-    return options.parse_args()
+    return parser(__doc__, "runs/edit", limit=60000).parse_args()
 
 
 if __name__ == "__main__":

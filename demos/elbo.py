@@ -216,7 +216,7 @@ def main(args):
     print(f"\nAll {len(images):,} test images: log p(x) = {exact.mean():.2f}, "
           f"ELBO = {reconstruction - kl:.2f}, so it is "
           f"{exact.mean() - reconstruction + kl:.2f} nats below.")
-    every = len(images) // args.images
+    every = max(1, len(images) // args.images)
     draw_bound(args.out / "bound.png", vae, images[::every], exact[::every])
     print(f"""
 Look at {args.out / 'bound.png'}: the ELBO is a bound on log p(x), and the more
@@ -224,14 +224,10 @@ codes are drawn, the nearer it comes.""")
 
 
 def parse_arguments():
-    options = parser(__doc__, "runs/elbo")
-    add = options.add_argument
-    add("--limit", type=at_least(64), default=20000, metavar="N",
-        help="train on the first N images only (20000)")
-    add("--images", type=at_least(2), default=50, metavar="N",
-        help="test images for the bound from many codes (50)")
-    add("--seed", type=at_least(0), default=0, metavar="N",
-        help="of training (0)")
+    options = parser(__doc__, "runs/elbo", limit=20000)
+    options.add_argument("--images", type=at_least(2), default=50,
+                         metavar="N", help="test images for the bound from "
+                         "many codes (50)")
     return options.parse_args()
 
 

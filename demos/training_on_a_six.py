@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from minivae import conv_vae, gaussian_kl, reparameterize
 from minivae.data import load_mnist
-from minivae.extras.command_line import at_least, parser, run
+from minivae.extras.command_line import parser, run
 from minivae.extras.fit import fit
 from minivae.plots import decode, encode, pixels, save_frame, save_gif, show
 
@@ -166,12 +166,7 @@ Look at {args.out / 'moments.png'} (moments.gif moves): the ones end
 
 
 def parse_arguments():
-    options = parser(__doc__, "runs/training_on_a_six")
-    options.add_argument("--limit", type=at_least(32), default=60000,
-                         metavar="N", help="train on the first N images only")
-    options.add_argument("--seed", type=at_least(0), default=0, metavar="N",
-                         help="of all randomness (0)")
-    return options.parse_args()
+    return parser(__doc__, "runs/training_on_a_six", limit=60000).parse_args()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ README's table is the reading order; each file may use only what stands
 above it, so that nobody meets a name before its explanation.
 """
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,13 @@ def test_public_names_have_docstrings():
             if (isinstance(node, (ast.FunctionDef, ast.ClassDef))
                     and not node.name.startswith("_")):
                 assert ast.get_docstring(node), f"{path}: {node.name}"
+
+
+def test_the_readme_lists_every_demo_and_its_pictures_are_small():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for demo in (ROOT / "demos").glob("*.py"):
+        assert f"`{demo.name}`" in readme
+    shown = set(re.findall(r"demos/pictures/([\w.]+)", readme))
+    pictures = list((ROOT / "demos" / "pictures").iterdir())
+    assert shown == {path.name for path in pictures}
+    assert sum(path.stat().st_size for path in pictures) < 3e6

@@ -7,12 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def parser(doc: str, out: str) -> argparse.ArgumentParser:
-    """Return a parser for a demo: doc is its help, out its folder."""
+def parser(doc: str, out: str,
+           limit: int | None = None) -> argparse.ArgumentParser:
+    """Return a parser for a demo: doc is its help, out its folder.
+
+    One that trains has --seed and --limit, with limit for its default.
+    """
     result = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("--out", type=Path, default=Path(out), metavar="DIR",
                         help=f"where the pictures go ({out})")
+    if limit:
+        result.add_argument(
+            "--limit", type=at_least(320), default=limit, metavar="N",
+            help=f"train on the first N images only ({limit})")
+        result.add_argument("--seed", type=at_least(0), default=0,
+                            metavar="N", help="of all randomness (0)")
     return result
 
 
