@@ -139,6 +139,8 @@ def save_all(args, vae, data, frames, log):
 
 def print_header(args, device, train_images, test_images, table):
     n_batches = -(-len(train_images) // args.batch_size)
+    weighted = args.beta != 1 or args.warmup
+    weight = f", beta {args.beta:g} after {args.warmup} batches" * weighted
     print(f"""\
 A convolutional VAE on binarized {args.title}
 
@@ -146,13 +148,14 @@ device    {device}
 data      {len(train_images):,} training and {len(test_images):,} test images
 training  {args.epochs} x {n_batches:,} batches of {args.batch_size}, \
 learning rate {args.learning_rate:g}, seed {args.seed}, \
-{args.workers} worker{'s' * (args.workers > 1)}
+{args.workers} worker{'s' * (args.workers > 1)}{weight}
 pictures  {args.out}
 
 {table}
 
 The ELBO, in nats per image, is how well images are reconstructed (their
-log-probability) minus what their codes cost (the KL). Higher is better.
+log-probability) minus what their codes cost (the KL). Higher is better. The
+loss is minus the ELBO{", with the KL weighted" if weighted else ""}.
 """)
 
 
@@ -165,7 +168,7 @@ def progress_bar(name, images):
 def print_epoch(args, log, reconstruction, kl):
     row, before = log[-1], log[-2]["seconds"] if len(log) > 1 else 0
     print(f"epoch {row['epoch']:2}/{args.epochs}  "
-          f"train ELBO {-row['train_loss']:.1f}  "
+          f"train loss {row['train_loss']:.1f}  "
           f"test ELBO {row['test_elbo']:.1f} = {reconstruction:.1f} "
           f"reconstruction - {kl:.1f} KL  ({row['seconds'] - before:.0f} s)")
 
@@ -176,11 +179,13 @@ In {args.out}:
   grid_final.png       the landscape: what each place of the plane decodes to
   grid.gif             how it grew, in {len(frames)} pictures
   reconstructions.png  test images, and what their codes decode to
-  samples.png          clothes that nobody made: codes drawn from the prior
+  samples.png          what nobody ever made: codes drawn from the prior
   latent_scatter.png   where the test images lie in the plane, by class
   curves.png           the ELBO, after the first epoch; log.csv has the numbers
   binarization.png     what it was trained on: grey images made black and white
-  model.npz            the parameters, for minivae.train.load_model""")
+  model.npz            the parameters, for minivae.train.load_model
+
+Look at grid_final.png: from cell to cell, images change into each other.""")
 
 
 # ---- the command line ------------------------------------------------------

@@ -215,7 +215,7 @@ def save_curves(path: Path, log: list[dict]) -> None:
     ax = figure.subplots()
     epochs = [row["epoch"] for row in log]
     ax.plot(epochs, [-row["train_loss"] for row in log], "o-", color="C0",
-            label="training images, mean while learning")
+            label="training images: minus the loss, mean while learning")
     ax.plot(epochs, [row["test_elbo"] for row in log], "s-", color="C1",
             label="test images, after the epoch")
     ax.set(xlabel="epoch", ylabel="ELBO, nats per image",
