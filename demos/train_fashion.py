@@ -2,21 +2,24 @@
 
     python demos/train_fashion.py              the tutorial's run, 10 epochs
     python demos/train_fashion.py --quick      a recognisable one, sooner
+    python demos/train_fashion.py --resume     go on where a run was stopped
 
 The pictures appear in runs/fashion (or runs/fashion_quick) while it trains:
 open grid_final.png. demos/train_mnist.py does the same with digits.
 """
 import argparse
-import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from tqdm import tqdm
 
 from minivae import Adam, choose_device, conv_vae
 from minivae.backend import move
-from minivae.data import batches, load_fashion_mnist
+from minivae.data import load_fashion_mnist
+from minivae.extras.checkpoint import (Progress, Stop, circumstances, load,
+                                       restore_run, save_run)
 from minivae.extras.command_line import above_0, at_least, run
 from minivae.extras.workers import Workers, cores
 from minivae.plots import (draw_landscape, save_binarization, save_curves,
@@ -27,15 +30,84 @@ from minivae.train import (evaluate, save_model, summary, train_step,
 
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 AT_ONCE = 500               # test images that the workers share
+FIXED = "title", "seed", "limit", "batch_size", "latent_dim"
+FREE = "epochs", "learning_rate", "beta", "warmup"   # a resumed run may change
 
 
 def main(args):
+    run = prepare(args)
+    print_header(run)
+    status = 0
+    with Stop() as stop:
+        try:
+            train(run, stop)
+        except KeyboardInterrupt:
+            status, reason = 130, stop.asked
+        except (FloatingPointError, RuntimeError) as error:
+            status, reason = 2, error            # no finite loss, or no worker
+        if run.team is not run.vae:
+            run.team.close()
+        if status:
+            run.team = run.vae
+            print_stop(run, reason)
+            take_snapshot(run, f"stopped in epoch {run.progress.epoch}")
+            save_all(run)
+    print_files(run)
+    return status
+
+
+def train(run, stop):
+    args, rng, adam, progress = run.args, run.rng, run.adam, run.progress
+    start = time.perf_counter() - progress.seconds
+    if not run.frames:
+        take_snapshot(run, "before training")
+    for epoch in range(progress.epoch, args.epochs + 1):
+        with progress_bar(run) as bar:
+            for x in progress.batches(run.train_images, args.batch_size, rng):
+                eps = run.vae.noise(len(x), rng)
+                beta = args.beta * min(1, (adam.t + 1) / (args.warmup + 1))
+                loss = float(train_step(run.team, adam, x, eps, beta))
+
+                progress.batch += 1
+                progress.sum_of_losses += loss * len(x)
+                progress.seconds = time.perf_counter() - start
+                bar.set_postfix_str(f"loss {loss:.1f}", refresh=False)
+                bar.update(len(x))
+                if epoch == 1 and (progress.batch - 1) % SNAPSHOT_EVERY == 0:
+                    take_snapshot(
+                        run, f"epoch 1, after batch {progress.batch:,}")
+                if stop.asked or adam.t % args.checkpoint_every == 0:
+                    save_checkpoint(run)
+                if stop.asked:
+                    raise KeyboardInterrupt
+        score(run, start)
+        if epoch > 1 or epoch == args.epochs:
+            take_snapshot(run, f"after epoch {epoch}")
+        save_all(run)
+        progress.next_epoch()
+        save_checkpoint(run)
+
+
+def score(run, start):
+    args, progress = run.args, run.progress
+    reconstruction, kl = evaluate(run.team, run.test_images, run.test_eps,
+                                  100 if run.team is run.vae else AT_ONCE)
+    progress.seconds = time.perf_counter() - start
+    progress.log.append({
+        "epoch": progress.epoch, "step": run.adam.t,
+        "train_loss": progress.sum_of_losses / len(run.train_images),
+        "test_elbo": reconstruction - kl, "seconds": progress.seconds})
+    print_epoch(args, progress.log, reconstruction, kl)
+
+
+# ---- before and after ------------------------------------------------------
+
+def prepare(args):
+    """Return all that a run has, by name."""
     xp, device = choose_device(args.device)
     if xp is not np:
         args.workers = 1
     data = load_data(args)
-    train_images = move(data.train_images[:args.limit], xp)
-    test_images = move(data.test_images, xp)
     image_shape = data.train_images.shape[1:]
     args.out.mkdir(parents=True, exist_ok=True)
     save_binarization(args.out / "binarization.png", data)
@@ -43,57 +115,20 @@ def main(args):
     rng = np.random.default_rng(args.seed)      # all that training draws
     vae = conv_vae(image_shape, args.latent_dim, rng=rng).to(xp)
     adam = Adam(vae.params, args.learning_rate)
-    test_eps = vae.noise(len(test_images), rng)      # one draw for all epochs
-    print_header(args, device, train_images, test_images,
-                 summary(vae, image_shape))
-
-    frames, log, status = [], [], 0
-    start = time.perf_counter()
-    team = start_workers(args, vae, image_shape)   # vae, on several cores
-    take_snapshot(args, team, frames, "before training")
-    try:
-        for epoch in range(1, args.epochs + 1):
-            bar = progress_bar(f"epoch {epoch}/{args.epochs}", train_images)
-            sum_of_losses = 0.0
-            for batch, x in enumerate(
-                    batches(train_images, args.batch_size, rng)):
-                eps = vae.noise(len(x), rng)
-                beta = args.beta * min(1, (adam.t + 1) / (args.warmup + 1))
-                loss = float(train_step(team, adam, x, eps, beta))
-
-                sum_of_losses += loss * len(x)
-                bar.set_postfix_str(f"loss {loss:.1f}", refresh=False)
-                bar.update(len(x))
-                if epoch == 1 and batch % SNAPSHOT_EVERY == 0:
-                    take_snapshot(args, team, frames,
-                                  f"epoch 1, after batch {batch + 1:,}")
-            bar.close()
-
-            reconstruction, kl = evaluate(team, test_images, test_eps,
-                                          100 if team is vae else AT_ONCE)
-            log.append({"epoch": epoch, "step": adam.t,
-                        "train_loss": sum_of_losses / len(train_images),
-                        "test_elbo": reconstruction - kl,
-                        "seconds": time.perf_counter() - start})
-            print_epoch(args, log, reconstruction, kl)
-            if epoch > 1 or epoch == args.epochs:
-                take_snapshot(args, team, frames, f"after epoch {epoch}")
-            save_all(args, vae, data, frames, log)
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)     # let it save now
-        status, reason = 130, "Ctrl-C"
-    except (FloatingPointError, RuntimeError) as error:
-        status, reason = 2, error                # no finite loss, or no worker
-    if status:
-        bar.close()
-        print(f"\nStopped in epoch {epoch}, after step {adam.t:,}: {reason}.\n"
-              "Saving the model and the pictures.")
-        take_snapshot(args, vae, frames, f"stopped in epoch {epoch}")
-        save_all(args, vae, data, frames, log)
-    if team is not vae:
-        team.close()
-    print_files(args, frames)
-    return status
+    run = SimpleNamespace(
+        args=args, device=device, data=data, rng=rng, vae=vae, adam=adam,
+        train_images=move(data.train_images[:args.limit], xp),
+        test_images=move(data.test_images, xp),
+        test_eps=vae.noise(len(data.test_images), rng),     # for all epochs
+        circumstances=circumstances(args.workers, device),
+        progress=Progress(), frames=[], differences=[])
+    if args.resume:
+        resume(run)
+    run.team = vae                          # or vae, on several cores
+    if args.workers > 1:
+        run.team = Workers(vae, image_shape, args.workers,
+                           max(args.batch_size, AT_ONCE))
+    return run
 
 
 def load_data(args):
@@ -107,51 +142,79 @@ def load_data(args):
     return data
 
 
-def start_workers(args, vae, image_shape):
-    if args.workers == 1:
-        return vae
-    return Workers(vae, image_shape, args.workers,
-                   max(args.batch_size, AT_ONCE))
+def resume(run):
+    args = run.args
+    run.progress, run.frames, before = restore_run(checkpoint(args), run.vae,
+                                                   run.adam, run.rng)
+    if run.progress.epoch > args.epochs:
+        raise ValueError(f"the run in {args.out} has had its {args.epochs} "
+                         f"epochs; give it more with --epochs")
+    now = run.circumstances | {name: getattr(args, name) for name in FREE}
+    run.differences = [
+        f"{name} was {old} and is {now[name]}" for name, old in (
+            before["circumstances"] | before["settings"]).items()
+        if name in now and name != "epochs" and now[name] != old]
 
 
-def take_snapshot(args, vae, frames, title):
-    frames.append(draw_landscape(vae, title))
-    save_frame(args.out / "grid_final.png", frames[-1])
+def checkpoint(args):
+    return args.out / "checkpoint.npz"
 
 
-def save_all(args, vae, data, frames, log):
-    image_shape = data.test_images.shape[1:]
-    write_log(args.out / "log.csv", log)
-    save_model(args.out / "model.npz", vae, image_shape)
+def save_checkpoint(run):
+    args = run.args
+    save_run(checkpoint(args), run.vae, run.adam, run.rng, run.progress,
+             run.frames, circumstances=run.circumstances,
+             settings={name: getattr(args, name) for name in FIXED + FREE})
+
+
+def take_snapshot(run, title):
+    run.frames.append(draw_landscape(run.team, title))
+    save_frame(run.args.out / "grid_final.png", run.frames[-1])
+
+
+def save_all(run):
+    out, vae, data, log = run.args.out, run.vae, run.data, run.progress.log
+    write_log(out / "log.csv", log)
+    save_model(out / "model.npz", vae, data.test_images.shape[1:])
     if log:
-        save_curves(args.out / "curves.png", log)
-    save_gif(args.out / "grid.gif", frames)
-    save_reconstructions(args.out / "reconstructions.png", vae,
+        save_curves(out / "curves.png", log)
+    save_gif(out / "grid.gif", run.frames)
+    save_reconstructions(out / "reconstructions.png", vae,
                          data.test_images[data.grey_index[::10]],
                          data.class_names)
-    save_samples(args.out / "samples.png", vae,
-                 np.random.default_rng(args.seed))
-    save_scatter(args.out / "latent_scatter.png", vae, data.test_images,
+    save_samples(out / "samples.png", vae,
+                 np.random.default_rng(run.args.seed))
+    save_scatter(out / "latent_scatter.png", vae, data.test_images,
                  data.test_labels, data.class_names)
 
 
 # ---- what it prints ---------------------------------------------------------
 
-def print_header(args, device, train_images, test_images, table):
-    n_batches = -(-len(train_images) // args.batch_size)
+def print_header(run):
+    args, progress = run.args, run.progress
+    n_batches = -(-args.limit // args.batch_size)
     weighted = args.beta != 1 or args.warmup
     weight = f", beta {args.beta:g} after {args.warmup} batches" * weighted
     print(f"""\
 A convolutional VAE on binarized {args.title}
 
-device    {device}
-data      {len(train_images):,} training and {len(test_images):,} test images
+device    {run.device}
+data      {args.limit:,} training and {len(run.test_images):,} test images
 training  {args.epochs} x {n_batches:,} batches of {args.batch_size}, \
 learning rate {args.learning_rate:g}, seed {args.seed}, \
 {args.workers} worker{'s' * (args.workers > 1)}{weight}
-pictures  {args.out}
-
-{table}
+pictures  {args.out}""")
+    if args.resume:
+        print(f"resumed   in epoch {progress.epoch}, after "
+              f"{progress.batch:,} of its batches; step {run.adam.t:,}")
+    for difference in run.differences:
+        print(f"note      {difference}: what follows may differ from an "
+              "uninterrupted run")
+    if checkpoint(args).exists() and not args.resume:
+        print(f"note      {args.out} has a checkpoint, which this run "
+              "replaces; --resume would go on with it")
+    print(f"""
+{summary(run.vae, run.data.test_images.shape[1:])}
 
 The ELBO, in nats per image, is how well images are reconstructed (their
 log-probability) minus what their codes cost (the KL). Higher is better. The
@@ -159,10 +222,13 @@ loss is minus the ELBO{", with the KL weighted" if weighted else ""}.
 """)
 
 
-def progress_bar(name, images):
+def progress_bar(run):
     # disable=None: none where the output goes into a file
-    return tqdm(total=len(images), desc=name, unit=" images", leave=False,
-                unit_scale=True, disable=None, dynamic_ncols=True)
+    args, progress = run.args, run.progress
+    return tqdm(total=args.limit, initial=progress.batch * args.batch_size,
+                desc=f"epoch {progress.epoch}/{args.epochs}", unit=" images",
+                leave=False, unit_scale=True, disable=None,
+                dynamic_ncols=True)
 
 
 def print_epoch(args, log, reconstruction, kl):
@@ -173,17 +239,26 @@ def print_epoch(args, log, reconstruction, kl):
           f"reconstruction - {kl:.1f} KL  ({row['seconds'] - before:.0f} s)")
 
 
-def print_files(args, frames):
+def print_stop(run, reason):
     print(f"""
-In {args.out}:
+Stopped in epoch {run.progress.epoch}, after {run.progress.batch:,} of its \
+batches and step {run.adam.t:,}: {reason}.
+Saving the model and the pictures. To go on from the last checkpoint, run the
+same command with --resume.""")
+
+
+def print_files(run):
+    print(f"""
+In {run.args.out}:
   grid_final.png       the landscape: what each place of the plane decodes to
-  grid.gif             how it grew, in {len(frames)} pictures
+  grid.gif             how it grew, in {len(run.frames)} pictures
   reconstructions.png  test images, and what their codes decode to
   samples.png          what nobody ever made: codes drawn from the prior
   latent_scatter.png   where the test images lie in the plane, by class
   curves.png           the ELBO, after the first epoch; log.csv has the numbers
   binarization.png     what it was trained on: grey images made black and white
   model.npz            the parameters, for minivae.train.load_model
+  checkpoint.npz       all that --resume needs
 
 Look at grid_final.png: from cell to cell, images change into each other.""")
 
@@ -218,6 +293,12 @@ def parse_arguments(load=load_fashion_mnist, name="fashion",
              "there are cores, for 8 images each)")
     add("--limit", type=at_least(1), default=60000, metavar="N",
         help="train on the first N images only")
+    add("--checkpoint-every", type=at_least(1), default=500, metavar="N",
+        help="batches between two checkpoints; there is also one after every "
+             "epoch")
+    add("--resume", action="store_true",
+        help="go on with the run in --out from its last checkpoint, with its "
+             "settings; only the number of epochs should be changed")
     add("--out", type=Path, default=Path("runs", name), metavar="DIR",
         help="where the pictures, the log and the model go")
     add("--quick", action="store_true",
@@ -228,9 +309,31 @@ def parse_arguments(load=load_fashion_mnist, name="fashion",
         parser.set_defaults(epochs=1, learning_rate=1e-3,
                             out=Path(f"runs/{name}_quick"))
         args = parser.parse_args()
+    if args.resume:
+        parser.set_defaults(**resumed_settings(args))
+        args = parser.parse_args()
+        check_settings(args)
     if args.workers is None:
         args.workers = max(1, min(cores(), args.batch_size // 8))
     return args
+
+
+def resumed_settings(args):
+    if not checkpoint(args).exists():
+        raise ValueError(f"there is no checkpoint in {args.out}; start a run "
+                         "without --resume, or name its folder with --out")
+    _, state = load(checkpoint(args))
+    return {"saved": state["settings"],
+            **{name: state["settings"][name] for name in FIXED[1:] + FREE}}
+
+
+def check_settings(args):
+    for name in FIXED:
+        if getattr(args, name) != args.saved[name]:
+            raise ValueError(
+                f"{name.replace('_', '-')} is {getattr(args, name)}, but the "
+                f"run in {args.out} has {args.saved[name]}; it can only be "
+                "resumed with that")
 
 
 if __name__ == "__main__":

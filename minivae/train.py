@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .backend import Array, to_numpy
+from .backend import Array, get_xp, to_numpy
 from .data import DATASETS, batches, read_npz
 from .optim import Adam
-from .vae import VAE, conv_vae
+from .vae import VAE, conv_vae, reparameterize
 
 LOG_COLUMNS = ("epoch", "step", "train_loss", "test_elbo", "seconds")
 
@@ -27,16 +27,37 @@ def train_step(vae: VAE, adam: Adam, x: Array, eps: Array,
 
     vae may be anything with a VAE's loss_and_grads, computed elsewhere.
     Returns its loss before the step, in nats. Raises FloatingPointError if
-    it is not finite; vae has not changed then.
+    it is not finite, or a gradient is not; vae has not changed then.
     """
     with np.errstate(over="ignore", invalid="ignore"):     # said below, once
         loss, grads = vae.loss_and_grads(x, eps, beta)
-    if not math.isfinite(loss):
-        raise FloatingPointError(
-            f"the loss became {float(loss)} at step {adam.t + 1}; try a "
-            f"learning rate below {adam.learning_rate}")
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"at step {adam.t + 1} the loss became {float(loss)}, first "
+                f"in {culprit(vae, x, eps)}; try a learning rate below "
+                f"{adam.learning_rate:g}")
+    for name, g in reversed(grads.items()):        # in the order of backward
+        if not get_xp(g).isfinite(g).all():
+            raise FloatingPointError(
+                f"at step {adam.t + 1} the gradient of {name} is not finite; "
+                f"try a learning rate below {adam.learning_rate:g}")
     adam.step(grads)
     return loss
+
+
+def culprit(vae: VAE, x: Array, eps: Array) -> str:
+    """Name the first thing in a forward pass that is not finite."""
+    for name, network in ("encoder", vae.encoder), ("decoder", vae.decoder):
+        for i, layer in enumerate(getattr(network, "layers", [network])):
+            x = layer.forward(x)
+            if not get_xp(x).isfinite(x).all():
+                return f"the output of {name}.{i}, {layer}"
+        if network is vae.encoder:
+            D = vae.latent_dim
+            x = reparameterize(x[:, :D], x[:, D:], eps)
+            if not get_xp(x).isfinite(x).all():
+                return "z, whose log-variance is too large"
+    return "the sum of its terms"
 
 
 def evaluate(vae: VAE, images: Array, eps: Array,

@@ -13,11 +13,14 @@ import pytest
 
 from minivae import check_function, conv_vae
 from minivae.conv import windows
+from minivae.data import load_fashion_mnist
+from minivae.extras import checkpoint
 from minivae.train import load_model, save_model
 
 DEMOS = Path(__file__).parent.parent / "demos"
 PICTURES = {"binarization.png", "curves.png", "grid.gif", "grid_final.png",
             "latent_scatter.png", "reconstructions.png", "samples.png"}
+FILES = PICTURES | {"log.csv", "model.npz", "checkpoint.npz"}
 
 
 def run(demo, *args):
@@ -50,8 +53,7 @@ def finished(tmp_path_factory):
 
 def test_train_fashion_makes_all_its_files(finished):
     out, done = finished
-    assert {p.name for p in out.iterdir()} == PICTURES | {"log.csv",
-                                                          "model.npz"}
+    assert {p.name for p in out.iterdir()} == FILES
     for name in PICTURES:
         assert name in done.stdout
         assert imageio.imread(out / name, index=0).std() > 5
@@ -129,48 +131,140 @@ def test_a_demanded_gpu_gets_a_sentence(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def quick_run(monkeypatch, tmp_path):
+    """Run train_fashion.py on few images, in this process, without a GIF.
+
+    Pictures would take most of the time; a frame is what one code decodes
+    to, so that it still shows if the parameters were others.
+    """
+    demo, real = load("train_fashion.py"), load_fashion_mnist()
+    few = real._replace(test_images=real.test_images[:300],
+                        test_labels=real.test_labels[:300],
+                        grey_index=real.grey_index % 300)
+
+    def draw_landscape(vae, title):
+        pixels = 255 * vae.decode(np.ones((1, 2), "float32"), True)[0]
+        return np.array(pixels[..., 0], "uint8")
+    monkeypatch.setattr(demo, "draw_landscape", draw_landscape)
+    for name in ("save_binarization", "save_reconstructions", "save_samples",
+                 "save_scatter", "save_curves"):
+        monkeypatch.setattr(demo, name, lambda path, *rest: path.touch())
+
+    def start(*args, folder="run"):
+        args = arguments(demo, monkeypatch, "--limit", 80, "--epochs", 2,
+                         "--workers", 1, "--out", tmp_path / folder, *args)
+        args.load = lambda: few
+        return demo.main(args)
+    start.demo, start.folder = demo, tmp_path / "run"
+    return start
+
+
 @pytest.mark.parametrize("reason, status", [
-    (KeyboardInterrupt(), 130),
+    (signal.SIGINT, 130), (signal.SIGTERM, 130),
     (FloatingPointError("the loss became nan"), 2),
     (RuntimeError("a worker process has died"), 2)])
-def test_a_stop_keeps_everything(monkeypatch, tmp_path, capsys, reason,
+def test_a_stop_keeps_everything(monkeypatch, quick_run, capsys, reason,
                                  status):
-    demo = load("train_fashion.py")
-    real_step = demo.train_step
+    real_step = quick_run.demo.train_step
 
     def step_or_stop(vae, adam, *batch):
-        if adam.t == 3:
+        if adam.t == 3 and isinstance(reason, Exception):
             raise reason
+        if adam.t == 3:
+            signal.raise_signal(reason)
+            signal.raise_signal(reason)                  # and once more
         return real_step(vae, adam, *batch)
-    monkeypatch.setattr(demo, "train_step", step_or_stop)
-    ignored = []
-    monkeypatch.setattr(demo.signal, "signal", lambda *a: ignored.append(a))
-    args = arguments(demo, monkeypatch, "--limit", 64, "--epochs", 3,
-                     "--out", tmp_path)
-    assert demo.main(args) == status
-    assert (ignored == [(signal.SIGINT, signal.SIG_IGN)]) == (status == 130)
-    # stopped in the second epoch: the first one's log, a model of 3 steps
-    assert {p.name for p in tmp_path.iterdir()} == PICTURES | {"log.csv",
-                                                               "model.npz"}
-    assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
-    assert load_model(tmp_path / "model.npz")
+    monkeypatch.setattr(quick_run.demo, "train_step", step_or_stop)
+    assert quick_run() == status
+    # stopped in the second epoch: the first one's log, a model, a checkpoint
+    out = quick_run.folder
+    assert {p.name for p in out.iterdir()} == FILES
+    assert len((out / "log.csv").read_text().splitlines()) == 2
+    assert load_model(out / "model.npz")
     printed = capsys.readouterr().out
-    assert "Stopped in epoch 2, after step 3" in printed
-    assert (str(reason) or "Ctrl-C") in printed
-    assert "Saving the model and the pictures" in printed
+    done = 1 if isinstance(reason, signal.Signals) else 0
+    assert (f"Stopped in epoch 2, after {done} of its batches and step "
+            f"{3 + done}: ") in printed
+    assert {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}.get(
+        reason, str(reason)) in printed
+    assert "run the\nsame command with --resume" in printed
+    _, state = checkpoint.load(out / "checkpoint.npz")
+    assert state["t"] == 3 + done and state["progress"]["batch"] == done
 
 
-def test_beta_and_warmup_reach_the_steps(monkeypatch, tmp_path):
-    demo, seen = load("train_fashion.py"), []
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 5])
+def test_a_resumed_run_is_the_uninterrupted_one(monkeypatch, quick_run,
+                                                capsys, stop_at):
+    assert quick_run(folder="whole") == 0
+    real_step = quick_run.demo.train_step
+
+    def step_and_stop(vae, adam, *batch):
+        if adam.t == stop_at - 1:
+            signal.raise_signal(signal.SIGTERM)
+        return real_step(vae, adam, *batch)
+    monkeypatch.setattr(quick_run.demo, "train_step", step_and_stop)
+    assert quick_run() == 130
+    monkeypatch.setattr(quick_run.demo, "train_step", real_step)
+    capsys.readouterr()
+    assert quick_run("--resume") == 0
+    printed = capsys.readouterr().out
+    assert f"after {(stop_at - 1) % 3 + 1} of its batches; step {stop_at}" in (
+        printed)
+    assert "note" not in printed
+    whole = quick_run.folder.with_name("whole")
+    for name in "model.npz", "grid.gif", "grid_final.png":
+        assert (whole / name).read_bytes() == (
+            quick_run.folder / name).read_bytes()
+    logs = [[line.rsplit(",", 1)[0] for line in (folder / "log.csv")
+             .read_text().splitlines()] for folder in (whole,
+                                                       quick_run.folder)]
+    assert logs[0] == logs[1] and len(logs[0]) == 3
+
+
+def test_what_may_change_in_a_resumed_run(quick_run, capsys):
+    assert quick_run("--seed", 7, "--checkpoint-every", 2) == 0
+    with pytest.raises(ValueError, match="has had its 2 epochs; give it more "
+                       "with --epochs"):
+        quick_run("--resume")
+    out = quick_run.folder
+    for flag, value, had in (("--batch-size", 16, 32), ("--seed", 0, 7),
+                             ("--latent-dim", 3, 2), ("--limit", 90, 80)):
+        with pytest.raises(ValueError, match=f"{flag[2:]} is {value}, but the "
+                           f"run in .* has {had}; it can only be resumed"):
+            quick_run("--resume", flag, value)
+    with pytest.raises(ValueError, match="title is Other, but the run in"):
+        args = quick_run.demo.argparse.Namespace(
+            title="Other", saved={"title": "Fashion-MNIST"}, out=out)
+        quick_run.demo.check_settings(args)
+    with pytest.raises(ValueError, match="there is no checkpoint in .*none"):
+        quick_run("--resume", folder="none")
+
+    arrays, state = checkpoint.load(out / "checkpoint.npz")
+    state["circumstances"] |= {"NumPy": "0.1", "workers": 5}
+    checkpoint.save(out / "checkpoint.npz", arrays, state)
+    capsys.readouterr()
+    assert quick_run("--resume", "--epochs", 3, "--beta", 2) == 0
+    printed = capsys.readouterr().out
+    for difference in (f"NumPy was 0.1 and is {np.__version__}",
+                       "workers was 5 and is 1", "beta was 1.0 and is 2.0"):
+        assert f"note      {difference}: what follows may differ" in printed
+    assert printed.count("note") == 3
+    assert len((out / "log.csv").read_text().splitlines()) == 4
+    assert quick_run() == 0
+    assert "has a checkpoint, which this run replaces" in capsys.readouterr(
+        ).out
+
+
+def test_beta_and_warmup_reach_the_steps(monkeypatch, quick_run):
+    seen = []
 
     def step(vae, adam, x, eps, beta):
         seen.append(beta)
         adam.t += 1
         return 0.0
-    monkeypatch.setattr(demo, "train_step", step)
-    args = arguments(demo, monkeypatch, "--limit", 96, "--epochs", 2,
-                     "--beta", 4, "--warmup", 3, "--out", tmp_path)
-    demo.main(args)
+    monkeypatch.setattr(quick_run.demo, "train_step", step)
+    assert quick_run("--beta", 4, "--warmup", 3) == 0
     assert seen == [1, 2, 3, 4, 4, 4]
 
 
@@ -192,8 +286,7 @@ def test_train_mnist_is_the_same_with_digits(tmp_path):
                "--learning-rate", 1e-3, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "A convolutional VAE on binarized MNIST\n" in done.stdout
-    assert {p.name for p in tmp_path.iterdir()} == PICTURES | {"log.csv",
-                                                               "model.npz"}
+    assert {p.name for p in tmp_path.iterdir()} == FILES
     elbo = float(re.search(r"test ELBO (-\d+\.\d)", done.stdout)[1])
     assert -500 < elbo < -200                      # untrained: -543
     usage = run("train_mnist.py", "--help").stdout

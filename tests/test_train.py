@@ -1,6 +1,7 @@
 """Training learns, repeats itself exactly, and keeps what it has."""
 import csv
 import hashlib
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -83,15 +84,41 @@ def test_evaluate_is_the_mean_over_all_images(images):
     assert in_parts == pytest.approx((reconstruction, kl), rel=1e-5)
 
 
-def test_a_loss_that_is_not_finite_stops_before_the_step(images):
+def spoil(name, value):
+    def change(vae):
+        vae.params[name][...] = value
+    return change
+
+
+def big_logvar(vae):
+    vae.params["encoder.5.b"][2:] = 500
+
+
+def a_gradient_overflows(vae):
+    real = vae.decoder.layers[2].backward
+    vae.decoder.layers[2].backward = lambda dy: real(dy) * math.inf
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")      # inf · 0
+@pytest.mark.parametrize("change, problem", [
+    (spoil("encoder.2.b", math.nan),
+     "the loss became nan, first in the output of encoder.2, Conv2D(32, 64,"),
+    (spoil("decoder.7.b", math.inf), "the loss became nan, first in the "
+     "output of decoder.7, Conv2DTranspose(32, 1,"),
+    (big_logvar, "first in z, whose log-variance is too large"),
+    (a_gradient_overflows, "the gradient of decoder.0.b is not finite")])
+def test_what_is_not_finite_is_named_before_the_step(images, change, problem):
     vae, adam, _ = train(images, 4)
+    change(vae)
     before = {name: p.copy() for name, p in vae.params.items()}
-    x = vae.asarray(images[:16])
-    x[3, 5, 5] = np.nan
-    with pytest.raises(FloatingPointError, match="the loss became nan at step "
-                       "5; try a learning rate below 0.001"):
-        train_step(vae, adam, x, vae.noise(16))
-    assert all(np.array_equal(p, before[n]) for n, p in vae.params.items())
+    with pytest.raises(FloatingPointError) as error:
+        train_step(vae, adam, vae.asarray(images[:16]), vae.noise(16))
+    assert str(error.value).startswith("at step 5 ")
+    assert problem in str(error.value)
+    assert "try a learning rate below 0.001" in str(error.value)
+    for name, p in vae.params.items():
+        np.testing.assert_array_equal(p, before[name])
+    assert adam.t == 4
 
 
 @pytest.mark.parametrize("shape, latent_dim", [((28, 28, 1), 2),
