@@ -42,6 +42,8 @@ TESTS = {
     "plots": ["plots"],
     "extras/workers": ["workers"],
     "extras/fit": ["fit"],
+    "extras/checkpoint": ["checkpoint"],
+    "extras/nearest": ["nearest"],
 }
 
 

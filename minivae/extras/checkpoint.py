@@ -96,10 +96,7 @@ def circumstances(workers: int, device: str) -> dict:
 def save_run(path: Path, vae: VAE, adam: Adam, rng: np.random.Generator,
              progress: Progress, frames: list, **about: dict) -> None:
     """Write a run's state; about: more to remember, such as settings."""
-    arrays = {f"{kind}/{name}": to_numpy(a)
-              for kind, group in (("params", vae.params), ("m", adam.m),
-                                  ("v", adam.v))
-              for name, a in group.items()}
+    arrays = {name: to_numpy(a) for name, a in _arrays(vae, adam).items()}
     arrays |= {f"frames/{i}": frame for i, frame in enumerate(frames)}
     save(path, arrays, {"t": adam.t, "rng": rng.bit_generator.state,
                         "progress": asdict(progress), **about})
@@ -115,18 +112,23 @@ def restore_run(path: Path, vae: VAE, adam: Adam,
     arrays, state = load(path)
     frames = [arrays.pop(name) for name in list(arrays)
               if name.startswith("frames/")]
-    own = {f"{kind}/{name}": (group, name)
-           for kind, group in (("params", vae.params), ("m", adam.m),
-                               ("v", adam.v)) for name in group}
+    own = _arrays(vae, adam)
     if ({name: a.shape for name, a in arrays.items()}
-            != {name: group[key].shape for name, (group, key) in own.items()}):
+            != {name: a.shape for name, a in own.items()}):
         raise ValueError(f"{path} is a run of another network; resume it with "
                          "its own settings")
-    for name, (group, key) in own.items():
-        group[key][...] = move(arrays[name], get_xp(group[key]))
+    for name, a in own.items():
+        a[...] = move(arrays[name], get_xp(a))
     adam.t = state.pop("t")
     rng.bit_generator.state = state.pop("rng")
     return Progress(**state.pop("progress")), frames, state
+
+
+def _arrays(vae, adam):
+    """Return all arrays that training changes, by kind and name."""
+    return {f"{kind}/{name}": a for kind, group in (
+        ("params", vae.params), ("m", adam.m), ("v", adam.v))
+        for name, a in group.items()}
 
 
 # ---- a file ----------------------------------------------------------------
