@@ -151,11 +151,22 @@ def save(path: Path, arrays: dict[str, np.ndarray], state: dict) -> None:
             os.fsync(file.fileno())
         load(part)
         part.replace(path)
+        _sync_folder(path.parent)
     except ValueError as error:
         raise OSError(0, "the disk gave back something else", str(path)
                       ) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sync_folder(folder):
+    """Flush the new name, too; Windows needs no such thing."""
+    if os.name == "posix":
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], dict]:
