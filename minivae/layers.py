@@ -98,7 +98,10 @@ class ReLU(Layer):
 
     def forward(self, x: Array) -> Array:
         check_array(self, "x", x, (...,))
-        y = get_xp(x).maximum(x, 0)
+        # With one number 0, NumPy takes three times as long as with an array
+        xp = get_xp(x)
+        zeros = xp.zeros(x.shape[1:], x.dtype)
+        y = xp.maximum(x, zeros)
         self.cache = y
         return y
 
