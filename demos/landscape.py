@@ -76,10 +76,13 @@ def draw_features(path, vae, codes, labels, n=20, fine=80):
 # ---- between two digits ----------------------------------------------------
 
 def typical(codes, labels, digit):
-    """Return the code of the test image nearest to its class's middle."""
-    of_class = codes[labels == digit]
-    middle = np.median(of_class, axis=0)
-    return of_class[((of_class - middle) ** 2).sum(axis=1).argmin()]
+    """Return the code of a test image that lies deepest among its like.
+
+    Of the 200 codes nearest to it, more are of its digit than anywhere else.
+    """
+    own = codes[labels == digit]
+    _, nearest = cKDTree(codes).query(own, min(200, len(codes)))
+    return own[(labels[nearest] == digit).sum(axis=1).argmax()]
 
 
 def patch(a, b, n=9):
