@@ -12,10 +12,11 @@ DATASETS = Path(__file__).parent / "datasets"
 
 
 class Dataset(NamedTuple):
-    """Binary images (N, H, W, 1), uint8 of 0 and 1 (1 is ink), with labels.
+    """Images (N, H, W, C) with labels, to train and to test on.
 
-    A byte a pixel, 47 MB for 60,000 images of 28 × 28; they become floating
-    point one batch at a time. Labels are (N,), uint8: places in class_names.
+    bool: is there ink? Or uint8: grey values, 0..255. A byte a pixel in both,
+    47 MB for 60,000 images of 28 × 28; they become floating point one batch
+    at a time. Labels are (N,), uint8: places in class_names.
     grey: a hundred originals in 0..255, ten of each class, in order; they
     are test_images[grey_index] before binarization.
     """
@@ -72,23 +73,23 @@ def read_npz(path: Path) -> dict:
 
 
 def unpack(bits: np.ndarray) -> np.ndarray:
-    """Unpack (N, 98) bytes of eight pixels each to (N, 28, 28, 1) of 0, 1."""
-    return np.unpackbits(bits, axis=1).reshape(-1, 28, 28, 1)
+    """Unpack (N, 98) bytes of eight pixels each to (N, 28, 28, 1) bool."""
+    return np.unpackbits(bits, axis=1).reshape(-1, 28, 28, 1).view(bool)
 
 
 def binarize(grey: np.ndarray) -> np.ndarray:
-    """Turn grey bytes to 0 and 1 (uint8): 1 where grey / 255 > 0.5.
+    """Turn grey bytes to ink or none (bool): ink where grey / 255 > 0.5.
 
     A Bernoulli density is one of zeros and ones; on grey values in between
     it does not sum to 1, and its ELBO would be no bound on anything.
     """
-    return (grey > 127).astype(np.uint8)
+    return grey > 127
 
 
 def batches(images: Array, batch_size: int,
             rng: np.random.Generator | None = None,
             dtype=np.float32) -> Iterator[Array]:
-    """Yield all images (N, ...) once, batch_size at a time, as dtype.
+    """Yield the pixels of all images (N, ...) once, batch_size at a time.
 
     In random order if rng is given; the last batch has what is left. Images
     on a GPU give batches there. Raises ValueError for a batch_size that is
@@ -104,4 +105,12 @@ def batches(images: Array, batch_size: int,
     for start in range(0, N, batch_size):
         part = slice(start, start + batch_size)
         batch = images[part] if order is None else images[order[part]]
-        yield batch.astype(dtype)
+        yield to_float(batch, dtype)
+
+
+def to_float(images: Array, dtype=np.float32) -> Array:
+    """Turn images to numbers in 0..1: from bool, or from bytes 0..255."""
+    x = images.astype(dtype)
+    if images.dtype == np.uint8:
+        x /= 255
+    return x

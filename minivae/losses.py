@@ -1,4 +1,4 @@
-"""A VAE's two densities, Bernoulli and Gaussian, and a KL divergence.
+"""A VAE's densities, Bernoulli and Gaussian, and a KL divergence.
 
 Each function returns its value for every image, in nats, (N,): summed over
 pixels or latents, never averaged over them. Beside it stand the gradients of
@@ -30,6 +30,38 @@ def bernoulli_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
     logpdf = (x * logits - xp.maximum(logits, 0)
               - xp.log1p(xp.exp(-abs(logits))))
     return sum_per_image(logpdf), x - sigmoid(logits)
+
+
+def continuous_bernoulli_logpdf(x: Array,
+                                logits: Array) -> tuple[Array, Array]:
+    """log p(x | logits) of grey pixels x in [0, 1], and its gradient dlogits.
+
+    The Bernoulli's e^(x·logit), but divided by its integral over [0, 1], not
+    by its sum over {0, 1}: on grey pixels the Bernoulli itself is no density
+    (Loaiza-Ganem & Cunningham 2019). Shapes as for bernoulli_logpdf. A
+    density can be above 1, so its logarithm can be above 0.
+    """
+    # p(x)     = e^(x·l) / ∫₀¹ e^(t·l) dt,  and that integral is (eˡ − 1)/l
+    # log p(x) = x·l − max(l, 0) − log((1 − e^−|l|)/|l|)        no overflow
+    # d/dl     = x − mean(l),  as d/dl log ∫ e^(t·l) dt = E[t]
+    who = "continuous_bernoulli_logpdf"
+    check_array(who, "logits", logits, ("N", ...))
+    check_array(who, "x", x, logits.shape, like=logits)
+    xp = get_xp(logits)
+    a = xp.maximum(abs(logits), 1e-30)       # (1 − e^−a)/a is 1 there, not 0/0
+    logpdf = x * logits - xp.maximum(logits, 0) - xp.log(-xp.expm1(-a) / a)
+    return sum_per_image(logpdf), x - continuous_bernoulli_mean(logits)
+
+
+def continuous_bernoulli_mean(logits: Array) -> Array:
+    """Return E[x] = 1/(1 − e^−l) − 1/l for every logit l; ½ at l = 0."""
+    # Near 0 both terms are huge, and digits would be lost: so its series
+    # ½ + l/12 − l³/720 + l⁵/30240. It is computed for |l|: E is 1 − E(−l).
+    xp, a = get_xp(logits), abs(logits)
+    far = xp.maximum(a, 0.4)
+    mean = xp.where(a < 0.4, 0.5 + a / 12 - a ** 3 / 720 + a ** 5 / 30240,
+                    -1 / xp.expm1(-far) - 1 / far)
+    return xp.where(logits < 0, 1 - mean, mean)
 
 
 def gaussian_logpdf(

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.special import ndtri
 
 from .backend import Array, to_numpy
-from .data import Dataset, batches
+from .data import Dataset, batches, to_float
 from .train import write_file
 from .vae import VAE
 
@@ -150,7 +150,7 @@ def save_binarization(path: Path, data: Dataset) -> None:
 def save_reconstructions(path: Path, vae: VAE, images: Array,
                          names: tuple) -> None:
     """Draw images (n, H, W, C), named, and what their mu decode to."""
-    x = vae.asarray(images)
+    x = vae.asarray(to_float(images))
     decoded = vae.decode(vae.encode(x)[0], apply_sigmoid=True)
     save_images(path, {"test image": to_numpy(x),
                        "decoded": to_numpy(decoded)}, names,

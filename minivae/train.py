@@ -64,8 +64,9 @@ def evaluate(vae: VAE, images: Array, eps: Array,
              batch_size: int = 100) -> tuple[float, float]:
     """Return the mean reconstruction log p(x|z) and the mean KL, in nats.
 
-    Their difference is the ELBO. images (N, ...) are bytes, eps (N, D) one
-    draw of noise for each: with the same eps, epochs can be compared.
+    Their difference is the ELBO. images (N, ...) are those of a Dataset, eps
+    (N, D) one draw of noise for each: with the same eps, epochs can be
+    compared.
     """
     if len(eps) != len(images):
         raise ValueError(f"evaluate: there are {len(images)} images, but "
@@ -105,9 +106,10 @@ def save_model(path: Path, vae: VAE, image_shape: tuple) -> None:
     Raises ValueError for another network, which load_model could not build.
     """
     params = {name: to_numpy(p) for name, p in vae.params.items()}
-    _network_of(params, image_shape)
+    _network_of(params, image_shape, vae.likelihood)
     content = io.BytesIO()
-    np.savez(content, image_shape=image_shape, **params)
+    np.savez(content, image_shape=image_shape, likelihood=vae.likelihood,
+             **params)
     write_file(path, content.getvalue())
 
 
@@ -119,7 +121,8 @@ def load_model(path: Path) -> VAE:
     try:
         params = read_npz(path)
         image_shape = tuple(params.pop("image_shape", np.zeros(0)).tolist())
-        vae = _network_of(params, image_shape)
+        likelihood = str(params.pop("likelihood", "bernoulli"))
+        vae = _network_of(params, image_shape, likelihood)
     except ValueError as error:
         raise ValueError(f"{path} is not a model of minivae ({error}); train "
                          "one with demos/train_fashion.py") from error
@@ -141,11 +144,12 @@ def load_pretrained(name: str) -> VAE:
     return load_model(DATASETS / f"{name}_model.npz")
 
 
-def _network_of(params: dict, image_shape: tuple) -> VAE:
+def _network_of(params: dict, image_shape: tuple, likelihood: str) -> VAE:
     """Build the conv_vae whose parameters have these names and shapes."""
     try:
         vae = conv_vae(image_shape, latent_dim=len(params["decoder.0.w"]),
                        filters=len(params["encoder.0.b"]),
+                       likelihood=likelihood,
                        dtype=params["decoder.0.w"].dtype)
     except KeyError as error:
         raise ValueError(f"it has no parameter {error}") from error

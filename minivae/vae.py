@@ -18,7 +18,13 @@ from .backend import Array, Seed, get_xp, move
 from .conv import Conv2D, Conv2DTranspose
 from .layers import (Dense, Flatten, Layer, ReLU, Reshape, Sequential,
                      check_array, check_sizes, sigmoid)
-from .losses import bernoulli_logpdf, gaussian_logpdf
+from .losses import (bernoulli_logpdf, continuous_bernoulli_logpdf,
+                     continuous_bernoulli_mean, gaussian_logpdf)
+
+# What a decoder's logits mean: log p(x|z), and the mean of x
+LIKELIHOODS = {
+    "bernoulli": (bernoulli_logpdf, sigmoid),
+    "continuous": (continuous_bernoulli_logpdf, continuous_bernoulli_mean)}
 
 
 def reparameterize(mu: Array, logvar: Array, eps: Array) -> Array:
@@ -44,10 +50,18 @@ class VAE:
     encoder: images (N, ...) -> (N, 2·D), mu beside logvar
     decoder: codes z (N, D) -> logits (N, ...), one for each pixel; a
     Sequential that begins with a Dense, whose in_features are D
+    likelihood: "bernoulli" for pixels of 0 and 1, "continuous" (Bernoulli)
+    for grey values in between; ValueError for another one
     """
 
-    def __init__(self, encoder: Layer, decoder: Layer):
+    def __init__(self, encoder: Layer, decoder: Layer,
+                 likelihood: str = "bernoulli"):
+        if likelihood not in LIKELIHOODS:
+            raise ValueError(f"VAE: likelihood is {likelihood!r}; it can be "
+                             f"{' or '.join(map(repr, LIKELIHOODS))}")
         self.encoder, self.decoder = encoder, decoder
+        self.likelihood = likelihood
+        self.logpdf, self.mean = LIKELIHOODS[likelihood]
 
     # ---- the bound and its gradient ----------------------------------------
 
@@ -60,7 +74,7 @@ class VAE:
         """
         mu, logvar = self.encode(x)
         z = reparameterize(mu, logvar, eps)
-        log_p_x, dlogits = bernoulli_logpdf(x, self.decode(z))
+        log_p_x, dlogits = self.logpdf(x, self.decode(z))
         log_p_z, dz_prior, _, _ = gaussian_logpdf(z)
         # z is eps, shifted and stretched by σ; so its density is that of
         # eps, over σ. (It equals gaussian_logpdf(z, mu, logvar), but there
@@ -132,9 +146,12 @@ class VAE:
         return code[:, :self.latent_dim], code[:, self.latent_dim:]
 
     def decode(self, z: Array, apply_sigmoid: bool = False) -> Array:
-        """Codes z (N, D) -> logits, or with sigmoid: probabilities of ink."""
+        """Codes z (N, D) -> logits, or with sigmoid: probabilities of ink.
+
+        (For the continuous likelihood, each pixel's mean: also in 0..1.)
+        """
         logits = self.decoder.forward(z)
-        return sigmoid(logits) if apply_sigmoid else logits
+        return self.mean(logits) if apply_sigmoid else logits
 
     def sample(self, n: int = 100, rng: Seed = None) -> Array:
         """Decode n codes z ~ N(0, 1): each pixel's probability of ink.
@@ -186,12 +203,13 @@ class VAE:
 
 
 def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
-             filters: int = 32, rng: Seed = None, dtype=np.float32) -> VAE:
+             filters: int = 32, likelihood: str = "bernoulli",
+             rng: Seed = None, dtype=np.float32) -> VAE:
     """The tutorial's network; with its defaults, 69,989 parameters.
 
     image_shape: (H, W, C), H and W multiples of 4 from 8 on. filters: those
-    of the first convolution; all others follow. rng: a numpy Generator, or
-    a seed for one.
+    of the first convolution; all others follow. likelihood: as for VAE. rng:
+    a numpy Generator, or a seed for one.
     """
     who = "conv_vae"
     if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
@@ -224,4 +242,4 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
         Conv2DTranspose(F, 2 * F, 3, **up), ReLU(),     # (N, 2h, 2w, 2F)
         Conv2DTranspose(2 * F, F, 3, **up), ReLU(),     # (N, 4h, 4w, F)
         Conv2DTranspose(F, C, 3, padding="same", **settings)])
-    return VAE(encoder, decoder)                             # (N, H, W, C)
+    return VAE(encoder, decoder, likelihood)                 # (N, H, W, C)

@@ -274,7 +274,7 @@ def test_it_is_on_the_disk_before_it_takes_the_old_name(path, monkeypatch):
 # ---- a run -----------------------------------------------------------------
 
 def images(N=37):
-    return np.random.default_rng(5).integers(0, 2, (N, 8, 8, 1), "uint8")
+    return np.random.default_rng(5).integers(0, 2, (N, 8, 8, 1), bool)
 
 
 def new_run():

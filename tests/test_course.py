@@ -62,7 +62,7 @@ def test_autoencoder_compares(small):
 def test_autoencoders_pca():
     demo = load("autoencoder.py")
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 2, (60, 3, 3, 1), "uint8")
+    images = rng.integers(0, 2, (60, 3, 3, 1), bool)
     mean, directions = demo.pca(images)
     errors = [demo.squared_error(images, demo.project(
         images, mean, directions[:k])) for k in range(1, 10)]
@@ -123,7 +123,7 @@ def test_edits_features_are_what_they_are_called():
         with_it, _ = demo.split(feature, images, labels)
         np.testing.assert_array_equal(
             with_it, images[labels == data.class_names.index(name)])
-    bag = np.zeros((2, 28, 28, 1), "uint8")
+    bag = np.zeros((2, 28, 28, 1), bool)
     bag[0, 10:25, 4:24] = 1
     bag[1, 3, 12] = 1                       # a bit of a handle
     with_it, without = demo.split(handle, bag, np.array([8, 8]))
@@ -150,7 +150,7 @@ def test_elbos_integral_is_the_likelihood():
     demo, vae = load("elbo.py"), conv_vae((8, 8, 1), filters=4, rng=0)
     for p in vae.decoder.params.values():
         p *= 2                              # p(x|z) depends on z, and a lot
-    images = np.random.default_rng(0).integers(0, 2, (3, 8, 8, 1), "uint8")
+    images = np.random.default_rng(0).integers(0, 2, (3, 8, 8, 1), bool)
     exact = demo.log_likelihood(vae, images)
     np.testing.assert_allclose(demo.log_likelihood(vae, images, step=0.1),
                                exact, atol=1e-3)

@@ -31,8 +31,9 @@ def test_shapes_and_values(named):
     _, data = named
     assert data.train_images.shape == (60000, 28, 28, 1)
     assert data.test_images.shape == (10000, 28, 28, 1)
-    assert data.train_images.dtype == data.train_labels.dtype == np.uint8
-    assert set(np.unique(data.train_images)) == {0, 1}
+    assert data.train_images.dtype == data.test_images.dtype == bool
+    assert data.train_labels.dtype == np.uint8
+    assert 0.1 < data.train_images.mean() < 0.4                 # ink is rare
     for labels in data.train_labels, data.test_labels:
         counts = np.bincount(labels)
         assert len(counts) == len(data.class_names) == 10
@@ -93,7 +94,7 @@ def test_pack_refuses_other_files(tmp_path):
 def test_binarize_is_above_one_half():
     grey = np.arange(256, dtype="uint8")
     np.testing.assert_array_equal(binarize(grey), grey / 255 > 0.5)
-    assert binarize(grey).dtype == np.uint8
+    assert binarize(grey).dtype == bool
 
 
 @pytest.mark.parametrize("name", LOAD)
@@ -115,7 +116,7 @@ def test_damaged_data_gets_a_sentence(tmp_path, monkeypatch, damage, name):
 
 
 def test_batches_are_every_image_once():
-    images = np.arange(10, dtype="uint8").reshape(10, 1, 1, 1)
+    images = np.arange(10).reshape(10, 1, 1, 1)
     for rng in None, np.random.default_rng(0):
         parts = list(batches(images, 4, rng))
         assert [len(x) for x in parts] == [4, 4, 2]
@@ -133,6 +134,19 @@ def test_batches_come_in_another_order_every_time():
     again, = batches(images, 100, np.random.default_rng(0), dtype="float64")
     np.testing.assert_array_equal(again, first)
     assert again.dtype == np.float64
+
+
+def test_pixels_lie_between_0_and_1():
+    ink = np.array([[False], [True]])
+    grey = np.array([[0], [51], [255]], "uint8")
+    for dtype in "float32", "float64":
+        bits, = batches(ink, 2, dtype=dtype)
+        levels, = batches(grey, 3, dtype=dtype)
+        assert bits.dtype == levels.dtype == dtype
+        assert bits.tolist() == [[0], [1]]
+        np.testing.assert_array_equal(levels, np.array([[0], [0.2], [1]],
+                                                       dtype))
+    assert grey.max() == 255                                  # as they were
 
 
 @pytest.mark.parametrize("size", [0, -1, 11])

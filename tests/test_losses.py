@@ -11,14 +11,19 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from minivae import (bernoulli_logpdf, check_function, gaussian_kl,
+from scipy.integrate import quad
+
+from minivae import (bernoulli_logpdf, check_function,
+                     continuous_bernoulli_logpdf, gaussian_kl,
                      gaussian_logpdf)
+from minivae.losses import continuous_bernoulli_mean
 
 rng = np.random.default_rng(0)
 N, D = 5, 3
 z, mu, logvar = (rng.standard_normal((N, D)) for _ in range(3))
 logits = 2 * rng.standard_normal((N, 4, 3, 1))
 x = (rng.random((N, 4, 3, 1)) < 0.5).astype("float64")
+grey = rng.random((N, 4, 3, 1))
 dy = rng.standard_normal(N)
 
 
@@ -32,6 +37,14 @@ def test_gradients_of_bernoulli_logpdf(prove):
     prove(check_function("bernoulli_logpdf",
                          lambda: bernoulli_logpdf(x, logits)[0], dy,
                          {"logits": (logits, weighted(dlogits))},
+                         verbose=False))
+
+
+def test_gradients_of_continuous_bernoulli_logpdf(prove):
+    _, dlogits = continuous_bernoulli_logpdf(grey, logits)
+    prove(check_function("continuous_bernoulli_logpdf",
+                         lambda: continuous_bernoulli_logpdf(grey, logits)[0],
+                         dy, {"logits": (logits, weighted(dlogits))},
                          verbose=False))
 
 
@@ -92,6 +105,20 @@ def test_bernoulli_is_scipys():
                                rtol=1e-13)
 
 
+@pytest.mark.parametrize("logit", [0, 1e-9, 0.1, 0.3999, 0.4001, 5, 60,
+                                   -1e-9, -0.1, -0.3999, -0.4001, -5, -60])
+def test_continuous_bernoulli_is_a_density_with_that_mean(logit):
+    def density(x):
+        value, _ = continuous_bernoulli_logpdf(np.array([[x]], "float64"),
+                                               np.array([[logit]], "float64"))
+        return math.exp(value[0])
+    assert quad(density, 0, 1)[0] == pytest.approx(1, rel=1e-12)
+    mean, _ = quad(lambda x: x * density(x), 0, 1)
+    for dtype, error in ("float64", 2e-9), ("float32", 4e-7):
+        got = continuous_bernoulli_mean(np.array(logit, dtype))
+        assert abs(got - mean) < error and got.dtype == dtype
+
+
 def test_gaussian_integrates_to_one():
     points = np.linspace(-40, 40, 8001)[:, None]
     for m, lv in (0.7, -1.3), (-3.0, 2.0):
@@ -141,6 +168,14 @@ def test_range(dtype, rtol):
                                         -math.log(2)], rtol, 1.4e-45)
     np.testing.assert_allclose(dlogits[:, 0], [-tiny, 1, -1, 0, 0.5],
                                rtol, 1.4e-45)
+    logpdf, dlogits = continuous_bernoulli_logpdf(ink, ends)
+    # e^(100·x)·100/(e^100 − 1) at 0 and 1; at a logit of 0 it is uniform
+    np.testing.assert_allclose(
+        logpdf, [math.log(100), math.log(100) - 100, math.log(100) - 100,
+                 math.log(100), 0], rtol, 1e-30)
+    np.testing.assert_allclose(dlogits[:, 0], [-0.01, 0.99, -0.99, 0.01, 0.5],
+                               10 * rtol)
+    assert logpdf.dtype == dlogits.dtype == dtype
     for lv in -50.0, 50.0:
         m, one = np.full((1, 1), 3, dtype), np.full((1, 1), lv, dtype)
         kl, dmu, dlogvar = gaussian_kl(m, one)
@@ -172,6 +207,8 @@ def test_values_are_sums_over_pixels_and_latents():
 
 
 def test_shapes_never_broadcast_silently():
+    with pytest.raises(ValueError, match="continuous_bernoulli_logpdf: x has"):
+        continuous_bernoulli_logpdf(x[..., 0], logits)
     with pytest.raises(ValueError, match="bernoulli_logpdf: x has shape"):
         bernoulli_logpdf(x[..., 0], logits)
     with pytest.raises(ValueError, match="gaussian_kl: logvar has shape"):

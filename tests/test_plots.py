@@ -96,7 +96,7 @@ def test_reconstructions_come_from_the_mean(tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(plots, "save_images",
                         lambda path, rows, names, title: seen.update(rows))
-    images = np.array([[[[0], [1]], [[1], [0]]]], "uint8")
+    images = np.array([[[[0], [1]], [[1], [0]]]], bool)
     plots.save_reconstructions(tmp_path / "a.png", compass(), images, ["a"])
     np.testing.assert_array_equal(seen["test image"], images)
     np.testing.assert_array_equal(seen["decoded"].round(), images)
@@ -104,7 +104,7 @@ def test_reconstructions_come_from_the_mean(tmp_path, monkeypatch):
 
 def test_encode_and_decode_take_any_number_of_codes():
     vae = conv_vae((8, 8, 1), filters=2, rng=0)
-    images = np.random.default_rng(0).integers(0, 2, (205, 8, 8, 1), "uint8")
+    images = np.random.default_rng(0).integers(0, 2, (205, 8, 8, 1), bool)
     mu, _ = vae.encode(vae.asarray(images))
     np.testing.assert_allclose(plots.encode(vae, images), mu, 1e-5, 1e-6)
     np.testing.assert_allclose(plots.decode(vae, mu),
@@ -123,7 +123,7 @@ def test_a_scatters_colours_are_its_labels():
 
 
 def test_labels_that_do_not_fit_get_a_sentence(tmp_path):
-    images = np.zeros((5, 2, 2, 1), "uint8")
+    images = np.zeros((5, 2, 2, 1), bool)
     for labels in np.zeros(4, int), np.zeros((5, 1), int):
         with pytest.raises(ValueError, match="but one for each of 5 images"):
             plots.save_scatter(tmp_path / "a.png", compass(), images, labels,

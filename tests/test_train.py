@@ -121,17 +121,19 @@ def test_what_is_not_finite_is_named_before_the_step(images, change, problem):
     assert adam.t == 4
 
 
-@pytest.mark.parametrize("shape, latent_dim", [((28, 28, 1), 2),
-                                               ((8, 12, 3), 5)])
-def test_a_model_comes_back_as_it_was(tmp_path, shape, latent_dim):
-    vae = conv_vae(shape, latent_dim, filters=4)
+@pytest.mark.parametrize("shape, latent_dim, likelihood", [
+    ((28, 28, 1), 2, "bernoulli"), ((8, 12, 3), 5, "continuous")])
+def test_a_model_comes_back_as_it_was(tmp_path, shape, latent_dim,
+                                      likelihood):
+    vae = conv_vae(shape, latent_dim, filters=4, likelihood=likelihood)
     save_model(tmp_path / "model.npz", vae, shape)
     back = load_model(tmp_path / "model.npz")
     assert list(back.params) == list(vae.params)
     for name, p in vae.params.items():
         np.testing.assert_array_equal(back.params[name], p)
     z = np.ones((1, latent_dim), "float32")
-    np.testing.assert_array_equal(back.decode(z), vae.decode(z))
+    np.testing.assert_array_equal(back.decode(z, True), vae.decode(z, True))
+    assert back.likelihood == likelihood
 
 
 def test_another_network_is_not_saved_to_be_lost(tmp_path):

@@ -6,6 +6,8 @@ import pytest
 
 from minivae import (VAE, Dense, Sequential, bernoulli_logpdf, check_function,
                      conv_vae, gaussian_kl, gaussian_logpdf, reparameterize)
+from minivae.layers import sigmoid
+from minivae.losses import continuous_bernoulli_mean
 from minivae.vae import reparameterize_backward
 
 
@@ -27,10 +29,14 @@ def batch(N=4, latent_dim=2, dtype="float64", seed=1):
 
 # ---- gradients -------------------------------------------------------------
 
-@pytest.mark.parametrize("latent_dim, beta", [(1, 1), (2, 1), (3, 1),
-                                              (2, 0.3)])
-def test_gradients_of_the_whole_vae(prove, latent_dim, beta):
-    vae, (x, eps) = small_vae(latent_dim=latent_dim), batch(4, latent_dim)
+@pytest.mark.parametrize("latent_dim, beta, likelihood", [
+    (1, 1, "bernoulli"), (2, 1, "bernoulli"), (3, 1, "bernoulli"),
+    (2, 0.3, "bernoulli"), (2, 1, "continuous")])
+def test_gradients_of_the_whole_vae(prove, latent_dim, beta, likelihood):
+    vae = small_vae(latent_dim=latent_dim, likelihood=likelihood)
+    x, eps = batch(4, latent_dim)
+    if likelihood == "continuous":
+        x *= np.random.default_rng(2).random(x.shape)
     _, grads = vae.loss_and_grads(x, eps, beta)
     grads = {name: g.copy() for name, g in grads.items()}
 
@@ -81,6 +87,19 @@ def test_taylor(seed):
         rests.append(abs(-vae.elbo(x, eps).mean() - J - h * slope))
     slopes = np.log2(np.divide(rests[:-1], rests[1:]))
     assert 1.95 < slopes.mean() < 2.05, slopes
+
+
+def test_what_decodes_is_the_mean_of_its_likelihood():
+    z = np.random.default_rng(0).standard_normal((3, 2))
+    bits, grey = small_vae(), small_vae(likelihood="continuous")
+    logits = bits.decode(z)
+    np.testing.assert_array_equal(grey.decode(z), logits)
+    np.testing.assert_array_equal(bits.decode(z, True), sigmoid(logits))
+    np.testing.assert_array_equal(grey.decode(z, True),
+                                  continuous_bernoulli_mean(logits))
+    with pytest.raises(ValueError, match="likelihood is 'grey'; it can be "
+                       "'bernoulli' or 'continuous'"):
+        small_vae(likelihood="grey")
 
 
 def test_gradients_of_reparameterize(prove):

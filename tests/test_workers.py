@@ -12,9 +12,9 @@ from minivae.plots import latent_grid
 SHAPE = (8, 8, 1)
 
 
-def small_vae(dtype="float64"):
+def small_vae(dtype="float64", **kwargs):
     return conv_vae(SHAPE, filters=4, rng=np.random.default_rng(0),
-                    dtype=dtype)
+                    dtype=dtype, **kwargs)
 
 
 def batch(vae, N, seed=1):
@@ -24,7 +24,7 @@ def batch(vae, N, seed=1):
 
 @pytest.fixture(scope="module")
 def team():
-    vae = small_vae()
+    vae = small_vae(likelihood="continuous")
     with Workers(vae, SHAPE, count=3, max_batch=10, at_a_time=2) as workers:
         yield vae, workers
 

@@ -21,7 +21,7 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
         learning_rate: float = 4e-3, beta: float = 1.0, warmup: int = 0,
         noise: bool = True, seed: int = 0, name: str = "training",
         watch: Callable[[int], None] | None = None) -> VAE:
-    """Train vae on images (N, ...), bytes of 0 and 1, and return it.
+    """Train vae on a Dataset's images (N, ...), and return it.
 
     beta: the KL's weight, reached after warmup batches. noise=False: z = mu;
     with beta=0 too, that is an ordinary autoencoder. watch: called with the
