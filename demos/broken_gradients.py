@@ -81,7 +81,7 @@ MISTAKES = {
         (minivae.vae, "reparameterize", sigma_is_e_to_the_logvar),
         (minivae.vae, "reparameterize_backward", its_backward)],
     "mean over pixels, forward only": [
-        (minivae.vae, "bernoulli_logpdf", mean_over_pixels)],
+        (minivae.vae, "LIKELIHOODS", {"bernoulli": mean_over_pixels})],
     "Adam forgets its history": [
         (Adam, "step", adam_forgets)],
     "'same' is off by one pixel": [

@@ -7,31 +7,30 @@
 The pictures appear in runs/fashion (or runs/fashion_quick) while it trains:
 open grid_final.png. demos/train_mnist.py does the same with digits.
 """
-import argparse
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from tqdm import tqdm
 
 from minivae import Adam, choose_device, conv_vae
 from minivae.backend import move
 from minivae.data import load_fashion_mnist
 from minivae.extras.checkpoint import (Progress, Stop, circumstances, load,
                                        restore_run, save_run)
-from minivae.extras.command_line import above_0, at_least, run
-from minivae.extras.workers import Workers, cores
-from minivae.plots import (draw_landscape, save_binarization, save_curves,
-                           save_frame, save_gif, save_reconstructions,
-                           save_samples, save_scatter)
-from minivae.train import (evaluate, save_model, summary, train_step,
+from minivae.extras.command_line import run
+from minivae.extras.report import (print_epoch, print_files, print_header,
+                                   print_stop, progress_bar)
+from minivae.extras.training_options import (differences, load_images,
+                                             settings_of, training_arguments)
+from minivae.extras.workers import Workers
+from minivae.plots import (draw_landscape, from_png, save_binarization,
+                           save_curves, save_gif, save_reconstructions,
+                           save_samples, save_scatter, to_png)
+from minivae.train import (evaluate, save_model, train_step, write_file,
                            write_log)
 
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 AT_ONCE = 500               # test images that the workers share
-FIXED = "title", "seed", "limit", "batch_size", "latent_dim"
-FREE = "epochs", "learning_rate", "beta", "warmup"   # a resumed run may change
 
 
 def main(args):
@@ -52,6 +51,7 @@ def main(args):
             print_stop(run, reason)
             take_snapshot(run, f"stopped in epoch {run.progress.epoch}")
             save_all(run)
+        save_gif(args.out / "grid.gif", [from_png(f) for f in run.frames])
     print_files(run)
     return status
 
@@ -89,7 +89,7 @@ def train(run, stop):
 
 
 def score(run, start):
-    args, progress = run.args, run.progress
+    progress = run.progress
     reconstruction, kl = evaluate(run.team, run.test_images, run.test_eps,
                                   100 if run.team is run.vae else AT_ONCE)
     progress.seconds = time.perf_counter() - start
@@ -97,7 +97,7 @@ def score(run, start):
         "epoch": progress.epoch, "step": run.adam.t,
         "train_loss": progress.sum_of_losses / len(run.train_images),
         "test_elbo": reconstruction - kl, "seconds": progress.seconds})
-    print_epoch(args, progress.log, reconstruction, kl)
+    print_epoch(run, reconstruction, kl)
 
 
 # ---- before and after ------------------------------------------------------
@@ -107,23 +107,30 @@ def prepare(args):
     xp, device = choose_device(args.device)
     if xp is not np:
         args.workers = 1
-    data = load_data(args)
+    data, title, notes = load_images(args)
     image_shape = data.train_images.shape[1:]
     args.out.mkdir(parents=True, exist_ok=True)
-    save_binarization(args.out / "binarization.png", data)
 
     rng = np.random.default_rng(args.seed)      # all that training draws
-    vae = conv_vae(image_shape, args.latent_dim, rng=rng).to(xp)
+    vae = conv_vae(image_shape, args.latent_dim, rng=rng,
+                   likelihood=args.likelihood).to(xp)
     adam = Adam(vae.params, args.learning_rate)
     run = SimpleNamespace(
-        args=args, device=device, data=data, rng=rng, vae=vae, adam=adam,
+        args=args, device=device, data=data, title=title, notes=notes,
+        rng=rng, vae=vae, adam=adam,
         train_images=move(data.train_images[:args.limit], xp),
         test_images=move(data.test_images, xp),
         test_eps=vae.noise(len(data.test_images), rng),     # for all epochs
+        settings=settings_of(args, data),
         circumstances=circumstances(args.workers, device),
-        progress=Progress(), frames=[], differences=[])
+        progress=Progress(), frames=[])
     if args.resume:
         resume(run)
+    elif checkpoint(args).exists():
+        notes.append(f"{args.out} has a checkpoint, which this run replaces; "
+                     "--resume would go on with it")
+    if args.likelihood == "bernoulli":
+        save_binarization(args.out / "binarization.png", data)
     run.team = vae                          # or vae, on several cores
     if args.workers > 1:
         run.team = Workers(vae, image_shape, args.workers,
@@ -131,29 +138,16 @@ def prepare(args):
     return run
 
 
-def load_data(args):
-    data = args.load()
-    if args.limit > len(data.train_images):
-        raise ValueError(f"--limit is {args.limit}, but there are only "
-                         f"{len(data.train_images)} training images")
-    if args.batch_size > args.limit:
-        raise ValueError(f"--batch-size is {args.batch_size}, but there are "
-                         f"only {args.limit} images to train on")
-    return data
-
-
 def resume(run):
     args = run.args
-    run.progress, run.frames, before = restore_run(checkpoint(args), run.vae,
-                                                   run.adam, run.rng)
+    arrays, before = load(checkpoint(args))
+    run.notes += differences(args.out, run.settings | run.circumstances,
+                             before["settings"] | before["circumstances"])
+    run.progress, run.frames = restore_run(arrays, before, run.vae, run.adam,
+                                           run.rng)
     if run.progress.epoch > args.epochs:
         raise ValueError(f"the run in {args.out} has had its {args.epochs} "
                          f"epochs; give it more with --epochs")
-    now = run.circumstances | {name: getattr(args, name) for name in FREE}
-    run.differences = [
-        f"{name} was {old} and is {now[name]}" for name, old in (
-            before["circumstances"] | before["settings"]).items()
-        if name in now and name != "epochs" and now[name] != old]
 
 
 def checkpoint(args):
@@ -164,12 +158,12 @@ def save_checkpoint(run):
     args = run.args
     save_run(checkpoint(args), run.vae, run.adam, run.rng, run.progress,
              run.frames, circumstances=run.circumstances,
-             settings={name: getattr(args, name) for name in FIXED + FREE})
+             settings=run.settings)
 
 
 def take_snapshot(run, title):
-    run.frames.append(draw_landscape(run.team, title))
-    save_frame(run.args.out / "grid_final.png", run.frames[-1])
+    run.frames.append(to_png(draw_landscape(run.team, title)))
+    write_file(run.args.out / "grid_final.png", run.frames[-1])
 
 
 def save_all(run):
@@ -178,162 +172,17 @@ def save_all(run):
     save_model(out / "model.npz", vae, data.test_images.shape[1:])
     if log:
         save_curves(out / "curves.png", log)
-    save_gif(out / "grid.gif", run.frames)
+    examples = data.grey_index[::10]                     # one of each class
     save_reconstructions(out / "reconstructions.png", vae,
-                         data.test_images[data.grey_index[::10]],
-                         data.class_names)
+                         data.test_images[examples], data.names(examples))
     save_samples(out / "samples.png", vae,
                  np.random.default_rng(run.args.seed))
     save_scatter(out / "latent_scatter.png", vae, data.test_images,
                  data.test_labels, data.class_names)
 
 
-# ---- what it prints ---------------------------------------------------------
-
-def print_header(run):
-    args, progress = run.args, run.progress
-    n_batches = -(-args.limit // args.batch_size)
-    weighted = args.beta != 1 or args.warmup
-    weight = f", beta {args.beta:g} after {args.warmup} batches" * weighted
-    print(f"""\
-A convolutional VAE on binarized {args.title}
-
-device    {run.device}
-data      {args.limit:,} training and {len(run.test_images):,} test images
-training  {args.epochs} x {n_batches:,} batches of {args.batch_size}, \
-learning rate {args.learning_rate:g}, seed {args.seed}, \
-{args.workers} worker{'s' * (args.workers > 1)}{weight}
-pictures  {args.out}""")
-    if args.resume:
-        print(f"resumed   in epoch {progress.epoch}, after "
-              f"{progress.batch:,} of its batches; step {run.adam.t:,}")
-    for difference in run.differences:
-        print(f"note      {difference}: what follows may differ from an "
-              "uninterrupted run")
-    if checkpoint(args).exists() and not args.resume:
-        print(f"note      {args.out} has a checkpoint, which this run "
-              "replaces; --resume would go on with it")
-    print(f"""
-{summary(run.vae, run.data.test_images.shape[1:])}
-
-The ELBO, in nats per image, is how well images are reconstructed (their
-log-probability) minus what their codes cost (the KL). Higher is better. The
-loss is minus the ELBO{", with the KL weighted" if weighted else ""}.
-""")
-
-
-def progress_bar(run):
-    # disable=None: none where the output goes into a file
-    args, progress = run.args, run.progress
-    return tqdm(total=args.limit, initial=progress.batch * args.batch_size,
-                desc=f"epoch {progress.epoch}/{args.epochs}", unit=" images",
-                leave=False, unit_scale=True, disable=None,
-                dynamic_ncols=True)
-
-
-def print_epoch(args, log, reconstruction, kl):
-    row, before = log[-1], log[-2]["seconds"] if len(log) > 1 else 0
-    print(f"epoch {row['epoch']:2}/{args.epochs}  "
-          f"train loss {row['train_loss']:.1f}  "
-          f"test ELBO {row['test_elbo']:.1f} = {reconstruction:.1f} "
-          f"reconstruction - {kl:.1f} KL  ({row['seconds'] - before:.0f} s)")
-
-
-def print_stop(run, reason):
-    print(f"""
-Stopped in epoch {run.progress.epoch}, after {run.progress.batch:,} of its \
-batches and step {run.adam.t:,}: {reason}.
-Saving the model and the pictures. To go on from the last checkpoint, run the
-same command with --resume.""")
-
-
-def print_files(run):
-    print(f"""
-In {run.args.out}:
-  grid_final.png       the landscape: what each place of the plane decodes to
-  grid.gif             how it grew, in {len(run.frames)} pictures
-  reconstructions.png  test images, and what their codes decode to
-  samples.png          what nobody ever made: codes drawn from the prior
-  latent_scatter.png   where the test images lie in the plane, by class
-  curves.png           the ELBO, after the first epoch; log.csv has the numbers
-  binarization.png     what it was trained on: grey images made black and white
-  model.npz            the parameters, for minivae.train.load_model
-  checkpoint.npz       all that --resume needs
-
-Look at grid_final.png: from cell to cell, images change into each other.""")
-
-
-# ---- the command line ------------------------------------------------------
-
-def parse_arguments(load=load_fashion_mnist, name="fashion",
-                    title="Fashion-MNIST"):
-    parser = argparse.ArgumentParser(
-        description=f"Train a VAE on {title}, and watch a landscape grow.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.set_defaults(load=load, title=title)
-    add = parser.add_argument
-    add("--epochs", type=at_least(1), default=10, metavar="N",
-        help="passes over the training images")
-    add("--batch-size", type=at_least(1), default=32, metavar="N",
-        help="images in a step")
-    add("--latent-dim", type=at_least(1), default=2, metavar="D",
-        help="numbers in a code")
-    add("--learning-rate", type=above_0, default=1e-4, metavar="RATE",
-        help="Adam's")
-    add("--beta", type=above_0, default=1.0, metavar="WEIGHT",
-        help="of the KL in the loss; only with 1 that is the ELBO")
-    add("--warmup", type=at_least(0), default=0, metavar="N",
-        help="batches over which the KL's weight grows from 0")
-    add("--seed", type=at_least(0), default=0, metavar="N",
-        help="same seed, same run")
-    add("--device", choices=("auto", "cpu", "gpu"), default="auto",
-        help="where to compute; auto takes a GPU that works")
-    add("--workers", type=at_least(1), metavar="N",
-        help="processes that share each batch on a CPU (default: as many as "
-             "there are cores, for 8 images each)")
-    add("--limit", type=at_least(1), default=60000, metavar="N",
-        help="train on the first N images only")
-    add("--checkpoint-every", type=at_least(1), default=500, metavar="N",
-        help="batches between two checkpoints; there is also one after every "
-             "epoch")
-    add("--resume", action="store_true",
-        help="go on with the run in --out from its last checkpoint, with its "
-             "settings; only the number of epochs should be changed")
-    add("--out", type=Path, default=Path("runs", name), metavar="DIR",
-        help="where the pictures, the log and the model go")
-    add("--quick", action="store_true",
-        help="about a minute: --epochs 1 --learning-rate 1e-3 --out "
-             f"runs/{name}_quick")
-    args = parser.parse_args()
-    if args.quick:                 # as defaults: what is given goes first
-        parser.set_defaults(epochs=1, learning_rate=1e-3,
-                            out=Path(f"runs/{name}_quick"))
-        args = parser.parse_args()
-    if args.resume:
-        parser.set_defaults(**resumed_settings(args))
-        args = parser.parse_args()
-        check_settings(args)
-    if args.workers is None:
-        args.workers = max(1, min(cores(), args.batch_size // 8))
-    return args
-
-
-def resumed_settings(args):
-    if not checkpoint(args).exists():
-        raise ValueError(f"there is no checkpoint in {args.out}; start a run "
-                         "without --resume, or name its folder with --out")
-    _, state = load(checkpoint(args))
-    return {"saved": state["settings"],
-            **{name: state["settings"][name] for name in FIXED[1:] + FREE}}
-
-
-def check_settings(args):
-    for name in FIXED:
-        if getattr(args, name) != args.saved[name]:
-            raise ValueError(
-                f"{name.replace('_', '-')} is {getattr(args, name)}, but the "
-                f"run in {args.out} has {args.saved[name]}; it can only be "
-                "resumed with that")
+def parse_arguments():
+    return training_arguments("fashion", "Fashion-MNIST", load_fashion_mnist)
 
 
 if __name__ == "__main__":

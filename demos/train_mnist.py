@@ -6,10 +6,16 @@
 It is demos/train_fashion.py with other images: that is the file to read. The
 pictures appear in runs/mnist (or runs/mnist_quick).
 """
-from train_fashion import main, parse_arguments
+from train_fashion import main
 
 from minivae.data import load_mnist
 from minivae.extras.command_line import run
+from minivae.extras.training_options import training_arguments
+
+
+def parse_arguments():
+    return training_arguments("mnist", "MNIST", load_mnist)
+
 
 if __name__ == "__main__":
-    run(main, lambda: parse_arguments(load_mnist, "mnist", "MNIST"))
+    run(main, parse_arguments)

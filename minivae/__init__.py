@@ -3,8 +3,8 @@ from .backend import choose_device, get_xp
 from .conv import Conv2D, Conv2DTranspose
 from .gradcheck import check_function, check_layer
 from .layers import Dense, Flatten, Layer, ReLU, Reshape, Sequential, Sigmoid
-from .losses import (bernoulli_logpdf, continuous_bernoulli_logpdf,
-                     gaussian_kl, gaussian_logpdf)
+from .losses import (bernoulli_logpdf, gaussian_kl, gaussian_logpdf,
+                     gaussian_pixels_logpdf)
 from .optim import Adam
 from .train import load_pretrained
 from .vae import VAE, conv_vae, reparameterize
@@ -14,6 +14,6 @@ __version__ = "0.1.0"
 __all__ = [
     "Adam", "Conv2D", "Conv2DTranspose", "Dense", "Flatten", "Layer", "ReLU",
     "Reshape", "Sequential", "Sigmoid", "VAE", "bernoulli_logpdf",
-    "check_function", "check_layer", "choose_device",
-    "continuous_bernoulli_logpdf", "conv_vae", "gaussian_kl",
-    "gaussian_logpdf", "get_xp", "load_pretrained", "reparameterize"]
+    "check_function", "check_layer", "choose_device", "conv_vae",
+    "gaussian_kl", "gaussian_logpdf", "gaussian_pixels_logpdf", "get_xp",
+    "load_pretrained", "reparameterize"]

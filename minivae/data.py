@@ -9,6 +9,8 @@ import numpy as np
 from .backend import Array, get_xp
 
 DATASETS = Path(__file__).parent / "datasets"
+FASHION_CLASSES = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal",
+                   "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 
 class Dataset(NamedTuple):
@@ -17,8 +19,8 @@ class Dataset(NamedTuple):
     bool: is there ink? Or uint8: grey values, 0..255. A byte a pixel in both,
     47 MB for 60,000 images of 28 × 28; they become floating point one batch
     at a time. Labels are (N,), uint8: places in class_names.
-    grey: a hundred originals in 0..255, ten of each class, in order; they
-    are test_images[grey_index] before binarization.
+    grey: a hundred originals in 0..255, ten of each class, in order (of own
+    images: class by class); test_images[grey_index] before binarization.
     """
 
     train_images: np.ndarray
@@ -29,6 +31,10 @@ class Dataset(NamedTuple):
     grey_index: np.ndarray
     class_names: tuple
 
+    def names(self, places: np.ndarray) -> list[str]:
+        """The classes, by name, of the test images at some places."""
+        return [self.class_names[c] for c in self.test_labels[places]]
+
 
 def load_fashion_mnist() -> Dataset:
     """Return Fashion-MNIST (Xiao, Rasul & Vollgraf 2017), binarized.
@@ -36,9 +42,7 @@ def load_fashion_mnist() -> Dataset:
     It ships with the package. Raises ValueError where its file is missing
     or damaged.
     """
-    return _load("fashion_mnist", (
-        "T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
-        "Sneaker", "Bag", "Ankle boot"))
+    return _load("fashion_mnist", FASHION_CLASSES)
 
 
 def load_mnist() -> Dataset:

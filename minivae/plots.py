@@ -72,7 +72,9 @@ def draw_landscape(vae: VAE, title: str) -> np.ndarray:
 
     Returns bytes, (rows, columns) or (rows, columns, 3): one frame of a GIF.
     """
-    image, q = latent_grid(vae)
+    # 20 × 20 cells, but fewer where images are large
+    one = vae.decode(vae.asarray(np.zeros((1, vae.latent_dim))))
+    image, q = latent_grid(vae, max(5, min(20, 700 // max(one.shape[1:3]))))
     H, W, _ = image.shape
     # Sizes in pixels, 100 to the inch, so that no cell is blurred
     left, right, bottom, top = 60, 20, 50, 40
@@ -104,18 +106,32 @@ def pixels(figure: Figure) -> np.ndarray:
     return rgb[..., 0].copy() if (rgb == rgb[..., :1]).all() else rgb
 
 
+def to_png(frame: np.ndarray) -> bytes:
+    """Return what a PNG file of a frame holds: small, and nothing lost."""
+    return imageio.imwrite("<bytes>", frame, extension=".png")
+
+
+def from_png(png: bytes) -> np.ndarray:
+    """Return the frame again."""
+    return imageio.imread(png, extension=".png")
+
+
 def save_frame(path: Path, frame: np.ndarray) -> None:
     """Write one frame as a picture."""
-    write_file(path, imageio.imwrite("<bytes>", frame, extension=".png"))
+    write_file(path, to_png(frame))
 
 
 def save_gif(path: Path, frames: list[np.ndarray]) -> None:
     """Write frames as a GIF that loops, the last one held for 3 seconds.
 
-    In 32 greys where there is no colour: a quarter of the file's size.
+    In 32 greys where no frame has colour: a quarter of the file's size.
     """
-    few = np.round(np.linspace(0, 255, 32)).astype(np.uint8)
-    frames = [few[f // 8] if f.ndim == 2 else f for f in frames]
+    if all(f.ndim == 2 for f in frames):
+        few = np.round(np.linspace(0, 255, 32)).astype(np.uint8)
+        frames = [few[f // 8] for f in frames]
+    else:
+        frames = [np.stack(3 * [f], axis=-1) if f.ndim == 2 else f
+                  for f in frames]
     milliseconds = [250] * (len(frames) - 1) + [3000]
     write_file(path, imageio.imwrite("<bytes>", frames, extension=".gif",
                                      loop=0, duration=milliseconds))
@@ -139,12 +155,12 @@ def save_images(path: Path, rows: dict[str, np.ndarray], names: tuple,
 
 
 def save_binarization(path: Path, data: Dataset) -> None:
-    """Draw one image of each class, grey and binarized."""
-    chosen = slice(None, None, 10)
+    """Draw ten images, one of each class, grey and binarized."""
+    chosen = data.grey_index[::10]
     save_images(path, {
-        "grey, 0 … 1": data.grey[chosen] / 255,
-        "binary, > 0.5": data.test_images[data.grey_index[chosen]]},
-        data.class_names, "Every pixel becomes 0 or 1")
+        "grey, 0 … 1": to_float(data.grey[::10]),
+        "binary, > 0.5": to_float(data.test_images[chosen])},
+        data.names(chosen), "Every pixel becomes 0 or 1")
 
 
 def save_reconstructions(path: Path, vae: VAE, images: Array,

@@ -18,13 +18,12 @@ from .backend import Array, Seed, get_xp, move
 from .conv import Conv2D, Conv2DTranspose
 from .layers import (Dense, Flatten, Layer, ReLU, Reshape, Sequential,
                      check_array, check_sizes, sigmoid)
-from .losses import (bernoulli_logpdf, continuous_bernoulli_logpdf,
-                     continuous_bernoulli_mean, gaussian_logpdf)
+from .losses import (bernoulli_logpdf, gaussian_logpdf,
+                     gaussian_pixels_logpdf)
 
-# What a decoder's logits mean: log p(x|z), and the mean of x
-LIKELIHOODS = {
-    "bernoulli": (bernoulli_logpdf, sigmoid),
-    "continuous": (continuous_bernoulli_logpdf, continuous_bernoulli_mean)}
+# log p(x|z) from a decoder's logits; σ(logit) is the mean of a pixel in both
+LIKELIHOODS = {"bernoulli": bernoulli_logpdf,
+               "continuous": gaussian_pixels_logpdf}
 
 
 def reparameterize(mu: Array, logvar: Array, eps: Array) -> Array:
@@ -50,8 +49,8 @@ class VAE:
     encoder: images (N, ...) -> (N, 2·D), mu beside logvar
     decoder: codes z (N, D) -> logits (N, ...), one for each pixel; a
     Sequential that begins with a Dense, whose in_features are D
-    likelihood: "bernoulli" for pixels of 0 and 1, "continuous" (Bernoulli)
-    for grey values in between; ValueError for another one
+    likelihood: "bernoulli" for pixels of 0 and 1, "continuous" for all grey
+    values in between (a Gaussian); ValueError for another one
     """
 
     def __init__(self, encoder: Layer, decoder: Layer,
@@ -61,7 +60,7 @@ class VAE:
                              f"{' or '.join(map(repr, LIKELIHOODS))}")
         self.encoder, self.decoder = encoder, decoder
         self.likelihood = likelihood
-        self.logpdf, self.mean = LIKELIHOODS[likelihood]
+        self.log_p_x = LIKELIHOODS[likelihood]
 
     # ---- the bound and its gradient ----------------------------------------
 
@@ -74,7 +73,7 @@ class VAE:
         """
         mu, logvar = self.encode(x)
         z = reparameterize(mu, logvar, eps)
-        log_p_x, dlogits = self.logpdf(x, self.decode(z))
+        log_p_x, dlogits = self.log_p_x(x, self.decode(z))
         log_p_z, dz_prior, _, _ = gaussian_logpdf(z)
         # z is eps, shifted and stretched by σ; so its density is that of
         # eps, over σ. (It equals gaussian_logpdf(z, mu, logvar), but there
@@ -148,10 +147,10 @@ class VAE:
     def decode(self, z: Array, apply_sigmoid: bool = False) -> Array:
         """Codes z (N, D) -> logits, or with sigmoid: probabilities of ink.
 
-        (For the continuous likelihood, each pixel's mean: also in 0..1.)
+        (For the continuous likelihood: the mean grey values.)
         """
         logits = self.decoder.forward(z)
-        return self.mean(logits) if apply_sigmoid else logits
+        return sigmoid(logits) if apply_sigmoid else logits
 
     def sample(self, n: int = 100, rng: Seed = None) -> Array:
         """Decode n codes z ~ N(0, 1): each pixel's probability of ink.

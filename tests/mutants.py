@@ -43,7 +43,11 @@ TESTS = {
     "extras/workers": ["workers"],
     "extras/fit": ["fit"],
     "extras/checkpoint": ["checkpoint"],
+    "extras/download": ["download"],
+    "extras/idx": ["idx"],
     "extras/nearest": ["nearest"],
+    "extras/npz": ["own_data"],
+    "extras/own_data": ["own_data"],
 }
 
 

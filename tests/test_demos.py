@@ -1,6 +1,8 @@
 """The demos run as a user runs them; what goes wrong gets one sentence."""
 import csv
 import importlib.util
+import multiprocessing
+import os
 import re
 import signal
 import subprocess
@@ -10,11 +12,13 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+from test_idx import a_set, write
+from test_own_data import pictures
 
 from minivae import check_function, conv_vae
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
-from minivae.extras import checkpoint
+from minivae.extras import checkpoint, training_options
 from minivae.train import load_model, save_model
 
 DEMOS = Path(__file__).parent.parent / "demos"
@@ -151,10 +155,10 @@ def quick_run(monkeypatch, tmp_path):
                  "save_scatter", "save_curves"):
         monkeypatch.setattr(demo, name, lambda path, *rest: path.touch())
 
-    def start(*args, folder="run"):
+    def start(*args, folder="run", change=lambda data: data):
         args = arguments(demo, monkeypatch, "--limit", 80, "--epochs", 2,
                          "--workers", 1, "--out", tmp_path / folder, *args)
-        args.load = lambda: few
+        args.load = lambda: change(few)
         return demo.main(args)
     start.demo, start.folder = demo, tmp_path / "run"
     return start
@@ -193,24 +197,44 @@ def test_a_stop_keeps_everything(monkeypatch, quick_run, capsys, reason,
     assert state["t"] == 3 + done and state["progress"]["batch"] == done
 
 
-@pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 5])
-def test_a_resumed_run_is_the_uninterrupted_one(monkeypatch, quick_run,
-                                                capsys, stop_at):
-    assert quick_run(folder="whole") == 0
-    real_step = quick_run.demo.train_step
+def stopped_by(reason, start, monkeypatch, stop_at):
+    """Start a run that is stopped after stop_at batches."""
+    step = start.demo.train_step
 
-    def step_and_stop(vae, adam, *batch):
-        if adam.t == stop_at - 1:
-            signal.raise_signal(signal.SIGTERM)
-        return real_step(vae, adam, *batch)
-    monkeypatch.setattr(quick_run.demo, "train_step", step_and_stop)
-    assert quick_run() == 130
-    monkeypatch.setattr(quick_run.demo, "train_step", real_step)
+    def step_or_stop(vae, adam, *batch):
+        if reason == "a signal" and adam.t == stop_at - 1:
+            signal.raise_signal(signal.SIGINT)      # seen after the batch
+        elif reason == "an error" and adam.t == stop_at:
+            raise RuntimeError("a worker process has died")
+        elif reason == "a kill" and adam.t == stop_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(vae, adam, *batch)
+    with monkeypatch.context() as patch:
+        patch.setattr(start.demo, "train_step", step_or_stop)
+        if reason == "a kill":
+            process = multiprocessing.get_context("fork").Process(
+                target=start, args=("--checkpoint-every", 1))
+            process.start()
+            process.join()
+            return process.exitcode
+        return start("--checkpoint-every", 1)
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("reason, status", [
+    ("a signal", 130), ("an error", 2), pytest.param(
+        "a kill", -9, marks=pytest.mark.skipif(
+            not hasattr(os, "fork"), reason="there is no SIGKILL"))])
+def test_a_resumed_run_is_the_uninterrupted_one(
+        monkeypatch, quick_run, capsys, reason, status, stop_at):
+    assert quick_run(folder="whole") == 0
+    assert stopped_by(reason, quick_run, monkeypatch, stop_at) == status
     capsys.readouterr()
     assert quick_run("--resume") == 0
     printed = capsys.readouterr().out
-    assert f"after {(stop_at - 1) % 3 + 1} of its batches; step {stop_at}" in (
-        printed)
+    # a run that is killed after an epoch's last batch has begun the next
+    batches = stop_at % 3 if reason != "a signal" else (stop_at - 1) % 3 + 1
+    assert f"after {batches} of its batches; step {stop_at}" in printed
     assert "note" not in printed
     whole = quick_run.folder.with_name("whole")
     for name in "model.npz", "grid.gif", "grid_final.png":
@@ -230,13 +254,12 @@ def test_what_may_change_in_a_resumed_run(quick_run, capsys):
     out = quick_run.folder
     for flag, value, had in (("--batch-size", 16, 32), ("--seed", 0, 7),
                              ("--latent-dim", 3, 2), ("--limit", 90, 80)):
-        with pytest.raises(ValueError, match=f"{flag[2:]} is {value}, but the "
+        with pytest.raises(ValueError, match=f"{flag[2:]}: {value}, but the "
                            f"run in .* has {had}; it can only be resumed"):
             quick_run("--resume", flag, value)
-    with pytest.raises(ValueError, match="title is Other, but the run in"):
-        args = quick_run.demo.argparse.Namespace(
-            title="Other", saved={"title": "Fashion-MNIST"}, out=out)
-        quick_run.demo.check_settings(args)
+    with pytest.raises(ValueError, match="images: .*, but the run in .* has"):
+        quick_run("--resume", change=lambda data: data._replace(
+            train_images=~data.train_images))
     with pytest.raises(ValueError, match="there is no checkpoint in .*none"):
         quick_run("--resume", folder="none")
 
@@ -254,6 +277,61 @@ def test_what_may_change_in_a_resumed_run(quick_run, capsys):
     assert quick_run() == 0
     assert "has a checkpoint, which this run replaces" in capsys.readouterr(
         ).out
+
+
+def test_pictures_of_ones_own(monkeypatch, tmp_path, capsys):
+    demo, own = load("train_fashion.py"), tmp_path / "own"
+    for name in "dark", "light":
+        pictures(own / name, size=(17, 16))
+
+    def start(*args):
+        return demo.main(arguments(demo, monkeypatch, "--workers", 1, "--out",
+                                   tmp_path / "run", *args))
+    assert start("--data-dir", own, "--image-size", 12, "--likelihood",
+                 "continuous", "--epochs", 1, "--quick") == 0
+    printed = capsys.readouterr().out
+    assert "A convolutional VAE on own\n" in printed
+    assert "54 training and 6 test images" in printed
+    assert "note      pictures were cut to squares and scaled" in printed
+    assert "density of their pixels" in printed
+    assert {p.name for p in (tmp_path / "run").iterdir()} == FILES - {
+        "binarization.png"}
+    landscape = imageio.imread(tmp_path / "run" / "grid_final.png")
+    assert landscape.shape == (12 * 20 + 90, 12 * 20 + 80, 3)
+    model = load_model(tmp_path / "run" / "model.npz")
+    assert model.sample(1).shape == (1, 12, 12, 3)
+    assert model.likelihood == "continuous"
+
+    # it is resumed without a word on where its images are
+    assert start("--resume", "--epochs", 2) == 0
+    assert "resumed   in epoch 2" in capsys.readouterr().out
+    (own / "dark" / "003.png").unlink()
+    with pytest.raises(ValueError, match="images: .*, but the run in .* has"):
+        start("--resume", "--epochs", 3)
+
+
+@pytest.mark.parametrize("args, sentence", [
+    (["--data-dir", "nowhere"], "nowhere does not exist"),
+    (["--likelihood", "continuous"], "is black and white; for grey values "),
+    (["--image-size", 32], "name them with --data-dir"),
+    (["--image-size", 30], "30 is not a multiple of 4"),
+    (["--image-size", 4], "4 is not a whole number of at least 8"),
+    (["--likelihood", "grey"], "invalid choice: 'grey'")])
+def test_images_that_cannot_be_had(args, sentence, tmp_path):
+    done = run("train_fashion.py", *args, "--out", tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_downloaded_images_are_used(monkeypatch, tmp_path):
+    monkeypatch.setattr(training_options, "download", lambda title: write(
+        tmp_path / title, a_set(train=40, shape=(8, 8))))
+    demo = load("train_fashion.py")
+    args = arguments(demo, monkeypatch, "--download", "--likelihood",
+                     "continuous", "--limit", 33)
+    data, title, _ = training_options.load_images(args)
+    assert title == "Fashion-MNIST" and data.train_images.dtype == np.uint8
 
 
 def test_beta_and_warmup_reach_the_steps(monkeypatch, quick_run):

@@ -8,7 +8,6 @@ array out, and say nothing.
 """
 import hashlib
 import json
-import math
 import os
 import platform
 import signal
@@ -24,6 +23,7 @@ from ..backend import Array, get_xp, move, to_numpy
 from ..data import batches
 from ..optim import Adam
 from ..vae import VAE
+from .npz import array_header
 
 FORMAT = 1
 
@@ -94,34 +94,37 @@ def circumstances(workers: int, device: str) -> dict:
 # ---- a run -----------------------------------------------------------------
 
 def save_run(path: Path, vae: VAE, adam: Adam, rng: np.random.Generator,
-             progress: Progress, frames: list, **about: dict) -> None:
-    """Write a run's state; about: more to remember, such as settings."""
+             progress: Progress, frames: list[bytes], **about: dict) -> None:
+    """Write a run's state; about: more to remember, such as settings.
+
+    frames: the pictures so far, as PNG files.
+    """
     arrays = {name: to_numpy(a) for name, a in _arrays(vae, adam).items()}
-    arrays |= {f"frames/{i}": frame for i, frame in enumerate(frames)}
+    arrays |= {f"frames/{i}": np.frombuffer(frame, np.uint8)
+               for i, frame in enumerate(frames)}
     save(path, arrays, {"t": adam.t, "rng": rng.bit_generator.state,
                         "progress": asdict(progress), **about})
 
 
-def restore_run(path: Path, vae: VAE, adam: Adam,
-                rng: np.random.Generator) -> tuple[Progress, list, dict]:
-    """Read a run's state into vae, adam and rng, as new ones of its settings.
+def restore_run(arrays: dict[str, np.ndarray], state: dict, vae: VAE,
+                adam: Adam, rng: np.random.Generator
+                ) -> tuple[Progress, list[bytes]]:
+    """Put what load has read into vae, adam and rng, new ones of its settings.
 
-    Returns its progress, its frames, and what else was remembered. Raises
-    FileNotFoundError; ValueError for a damaged file or another network's.
+    Returns the run's progress and frames. Raises ValueError if it is another
+    network's; nothing has changed then.
     """
-    arrays, state = load(path)
-    frames = [arrays.pop(name) for name in list(arrays)
-              if name.startswith("frames/")]
     own = _arrays(vae, adam)
-    if ({name: a.shape for name, a in arrays.items()}
-            != {name: a.shape for name, a in own.items()}):
-        raise ValueError(f"{path} is a run of another network; resume it with "
-                         "its own settings")
+    if ({name: a.shape for name, a in own.items()}
+            != {name: a.shape for name, a in arrays.items()
+                if not name.startswith("frames/")}):
+        raise ValueError("the checkpoint is of a run of another network; "
+                         "resume it with its own settings")
     for name, a in own.items():
         a[...] = move(arrays[name], get_xp(a))
-    adam.t = state.pop("t")
-    rng.bit_generator.state = state.pop("rng")
-    return Progress(**state.pop("progress")), frames, state
+    adam.t, rng.bit_generator.state = state["t"], state["rng"]
+    return Progress(**state["progress"]), [
+        a.tobytes() for name, a in arrays.items() if name.startswith("frames")]
 
 
 def _arrays(vae, adam):
@@ -194,7 +197,10 @@ def _load(file):
                 raise ValueError("a part is compressed")
             size -= info.file_size
             with archive.open(info) as part:
-                headers[info.filename] = _header(part, info.file_size)
+                dtype, shape, by_columns = array_header(part, info.file_size)
+                if by_columns:
+                    raise ValueError("an array lies by columns")
+                headers[info.filename] = [dtype.str, list(shape)]
         if size < 0:
             raise ValueError("its parts are larger than the whole")
         manifest = json.loads(_array(archive, "manifest.npy").tobytes())
@@ -210,15 +216,6 @@ def _load(file):
     if manifest.pop("sha256") != digest(arrays, manifest):
         raise ValueError("its SHA-256 is wrong")
     return arrays, manifest["state"]
-
-
-def _header(part, size):
-    """Return dtype and shape of an .npy file, as the manifest has them."""
-    np.lib.format.read_magic(part)
-    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(part)
-    if by_columns or part.tell() + math.prod(shape) * dtype.itemsize != size:
-        raise ValueError("an array's header does not fit its size")
-    return [dtype.str, list(shape)]
 
 
 def _array(archive, name):

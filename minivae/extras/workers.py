@@ -19,7 +19,7 @@ import signal
 import numpy as np
 
 from ..backend import Array
-from ..layers import check_array
+from ..layers import check_array, sigmoid
 from ..vae import VAE
 
 # What the processes are started with. One thread for matrix products, since
@@ -97,7 +97,7 @@ class Workers:
                     like=self.shared["eps"])
         self._run("decode", eps=z)         # the logits will stand in x's place
         logits = self.shared["x"][:len(z)].copy()
-        return self.vae.mean(logits) if apply_sigmoid else logits
+        return sigmoid(logits) if apply_sigmoid else logits
 
     def __getattr__(self, name):
         return getattr(self.vae, name)     # all else is the VAE's own

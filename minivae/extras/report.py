@@ -1,0 +1,88 @@
+"""What train_fashion.py and train_mnist.py print; run is what prepare made."""
+from types import SimpleNamespace
+
+from tqdm import tqdm
+
+from ..train import summary
+
+FILES = {
+    "grid_final.png": "the landscape: what each place of the plane decodes to",
+    "grid.gif": "how it grew, picture by picture",
+    "reconstructions.png": "test images, and what their codes decode to",
+    "samples.png": "what nobody ever made: codes drawn from the prior",
+    "latent_scatter.png": "where the test images lie in the plane, by class",
+    "curves.png": "the ELBO, after the first epoch; log.csv has the numbers",
+    "binarization.png": "what it was trained on: grey images made black and "
+                        "white",
+    "model.npz": "the parameters, for minivae.train.load_model",
+    "checkpoint.npz": "all that --resume needs"}
+
+
+def print_header(run: SimpleNamespace) -> None:
+    """Say what is trained on what, and what its figures mean."""
+    args, progress = run.args, run.progress
+    n_batches = -(-args.limit // args.batch_size)
+    weighted = args.beta != 1 or args.warmup
+    weight = f", beta {args.beta:g} after {args.warmup} batches" * weighted
+    binary = args.likelihood == "bernoulli"
+    print(f"""\
+A convolutional VAE on {"binarized " * binary}{run.title}
+
+device    {run.device}
+data      {args.limit:,} training and {len(run.test_images):,} test images
+training  {args.epochs} x {n_batches:,} batches of {args.batch_size}, \
+learning rate {args.learning_rate:g}, seed {args.seed}, \
+{args.workers} worker{'s' * (args.workers > 1)}{weight}
+pictures  {args.out}""")
+    if args.resume:
+        print(f"resumed   in epoch {progress.epoch}, after "
+              f"{progress.batch:,} of its batches; step {run.adam.t:,}")
+    for note in run.notes:
+        print(f"note      {note}")
+    print(f"""
+{summary(run.vae, run.data.test_images.shape[1:])}
+
+The ELBO, in nats per image, is how well images are reconstructed (the log-
+{"probability" if binary else "density"} of their pixels) minus what their \
+codes cost (the KL). Higher is
+better. The loss is minus the ELBO{", with the KL weighted" * weighted}.
+""")
+
+
+def progress_bar(run: SimpleNamespace) -> tqdm:
+    """Return a bar for an epoch: none where the output goes into a file."""
+    args, progress = run.args, run.progress
+    return tqdm(total=args.limit, initial=progress.batch * args.batch_size,
+                desc=f"epoch {progress.epoch}/{args.epochs}", unit=" images",
+                leave=False, unit_scale=True, disable=None,
+                dynamic_ncols=True)
+
+
+def print_epoch(run: SimpleNamespace, reconstruction: float,
+                kl: float) -> None:
+    """Print the line of an epoch whose row is the log's last."""
+    *before, row = run.progress.log
+    seconds = row["seconds"] - (before[-1]["seconds"] if before else 0)
+    print(f"epoch {row['epoch']:2}/{run.args.epochs}  "
+          f"train loss {row['train_loss']:.1f}  "
+          f"test ELBO {row['test_elbo']:.1f} = {reconstruction:.1f} "
+          f"reconstruction - {kl:.1f} KL  ({seconds:.0f} s)")
+
+
+def print_stop(run: SimpleNamespace, reason: object) -> None:
+    """Say where and why a run stopped, and how it can go on."""
+    print(f"""
+Stopped in epoch {run.progress.epoch}, after {run.progress.batch:,} of its \
+batches and step {run.adam.t:,}: {reason}.
+Saving the model and the pictures. To go on from the last checkpoint, run the
+same command with --resume.""")
+
+
+def print_files(run: SimpleNamespace) -> None:
+    """Say what is in the run's folder."""
+    print(f"\nIn {run.args.out}:")
+    for name, what in FILES.items():
+        if (run.args.out / name).exists():
+            print(f"  {name:<20} {what}")
+    print("\nLook at grid_final.png: from cell to cell, images change into "
+          "each other.")

@@ -1,0 +1,182 @@
+"""The command line of train_fashion.py and train_mnist.py, and their data."""
+import argparse
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from ..data import Dataset
+from ..vae import LIKELIHOODS
+from .checkpoint import load
+from .command_line import above_0, at_least
+from .download import download
+from .own_data import Own, load_own
+from .workers import cores
+
+# What a resumed run must have in common with the one before; what it may
+# change, with a note; and where its images are, which may have moved.
+FIXED = ("images", "likelihood", "seed", "limit", "batch_size", "latent_dim")
+FREE = "learning_rate", "beta", "warmup"
+SOURCE = "data_dir", "download", "image_size", "epochs"
+
+
+def training_arguments(name: str, title: str, load: Callable[[], Dataset]
+                       ) -> argparse.Namespace:
+    """Read the command line; a resumed run's settings are its defaults.
+
+    name: of its folder in runs/; title: what the images are called; load:
+    returns the embedded ones.
+    """
+    parser = argparse.ArgumentParser(
+        description=f"Train a VAE on {title}, and watch a landscape grow.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.set_defaults(load=load, title=title)
+    _add_training(parser.add_argument_group("training"))
+    _add_data(parser.add_argument_group("images"), title)
+    _add_run(parser.add_argument_group("the run"), name)
+    args = parser.parse_args()
+    if args.quick:                 # as defaults: what is given goes first
+        parser.set_defaults(epochs=1, learning_rate=1e-3,
+                            out=Path("runs", f"{name}_quick"))
+        args = parser.parse_args()
+    if args.resume:
+        parser.set_defaults(**_resumed_settings(args))
+        args = parser.parse_args()
+    if args.workers is None:
+        args.workers = max(1, min(cores(), args.batch_size // 8))
+    return args
+
+
+def _add_training(group):
+    add = group.add_argument
+    add("--epochs", type=at_least(1), default=10, metavar="N",
+        help="passes over the training images")
+    add("--batch-size", type=at_least(1), default=32, metavar="N",
+        help="images in a step")
+    add("--latent-dim", type=at_least(1), default=2, metavar="D",
+        help="numbers in a code")
+    add("--learning-rate", type=above_0, default=1e-4, metavar="RATE",
+        help="Adam's")
+    add("--beta", type=above_0, default=1.0, metavar="WEIGHT",
+        help="of the KL in the loss; only with 1 that is the ELBO")
+    add("--warmup", type=at_least(0), default=0, metavar="N",
+        help="batches over which the KL's weight grows from 0")
+    add("--seed", type=at_least(0), default=0, metavar="N",
+        help="same seed, same run")
+
+
+def _add_data(group, title):
+    add = group.add_argument
+    add("--limit", type=at_least(1), metavar="N",
+        help="train on the first N images only (default: all)")
+    add("--likelihood", choices=LIKELIHOODS, default="bernoulli",
+        help="bernoulli: pixels are made black or white; continuous: grey "
+             "values as they are, under a density for them")
+    add("--data-dir", type=Path, metavar="PATH",
+        help="images of your own: a folder of PNG or JPEG files (folders in "
+             "it are classes) or of IDX files, or an .npy or .npz file")
+    add("--image-size", type=_multiple_of_4, metavar="N",
+        help="cut those to squares and scale them to N x N pixels")
+    add("--download", action="store_true",
+        help=f"fetch the original, grey {title} instead of the bits that "
+             "ship with minivae")
+
+
+def _add_run(group, name):
+    add = group.add_argument
+    add("--device", choices=("auto", "cpu", "gpu"), default="auto",
+        help="where to compute; auto takes a GPU that works")
+    add("--workers", type=at_least(1), metavar="N",
+        help="processes that share each batch on a CPU (default: as many as "
+             "there are cores, for 8 images each)")
+    add("--checkpoint-every", type=at_least(1), default=500, metavar="N",
+        help="batches between two checkpoints; there is also one after every "
+             "epoch")
+    add("--resume", action="store_true",
+        help="go on with the run in --out from its last checkpoint, with its "
+             "settings; only the number of epochs should be changed")
+    add("--out", type=Path, default=Path("runs", name), metavar="DIR",
+        help="where the pictures, the log and the model go")
+    add("--quick", action="store_true",
+        help="about a minute: --epochs 1 --learning-rate 1e-3 --out "
+             f"runs/{name}_quick")
+
+
+def _multiple_of_4(text):
+    size = at_least(8)(text)
+    if size % 4:
+        raise argparse.ArgumentTypeError(f"{text} is not a multiple of 4")
+    return size
+
+
+# ---- the images ------------------------------------------------------------
+
+def load_images(args: argparse.Namespace) -> Own:
+    """Return the images that args ask for; args.limit is a number then."""
+    if args.data_dir or args.download:
+        own = load_own(args.data_dir or download(args.title), args.title,
+                       args.likelihood == "bernoulli", args.image_size)
+    elif args.image_size:
+        raise ValueError("--image-size scales images of your own; name them "
+                         "with --data-dir")
+    elif args.likelihood == "continuous":
+        raise ValueError(f"the {args.title} that ships with minivae is black "
+                         "and white; for grey values name the original files "
+                         "with --data-dir, or fetch them with --download")
+    else:
+        own = Own(args.load(), args.title, [])
+    count = len(own.data.train_images)
+    args.limit = args.limit or count
+    if args.limit > count:
+        raise ValueError(f"--limit is {args.limit}, but there are only "
+                         f"{count} training images")
+    if args.batch_size > args.limit:
+        raise ValueError(f"--batch-size is {args.batch_size}, but there are "
+                         f"only {args.limit} images to train on")
+    return own
+
+
+# ---- a run's settings, and those of the run that it resumes -----------------
+
+def settings_of(args: argparse.Namespace, data: Dataset) -> dict:
+    """Return all settings that a run depends on, as its checkpoint has them.
+
+    The images are there as the beginning of their SHA-256.
+    """
+    sha = hashlib.sha256()
+    for images in data.train_images, data.test_images:
+        sha.update(f"{images.dtype} {images.shape}".encode())
+        sha.update(images)
+    settings = {name: getattr(args, name) for name in
+                FIXED[1:] + FREE + SOURCE}
+    if args.data_dir:
+        settings["data_dir"] = str(args.data_dir.resolve())
+    return settings | {"images": sha.hexdigest()[:16]}
+
+
+def differences(out: Path, now: dict, before: dict) -> list[str]:
+    """Say what of now is not as before: what follows may differ, too.
+
+    Both: settings and circumstances, by name. Raises ValueError where the
+    run in out cannot be resumed.
+    """
+    for name in FIXED:
+        if now[name] != before[name]:
+            raise ValueError(f"{name.replace('_', '-')}: {now[name]}, but the "
+                             f"run in {out} has {before[name]}; it can only "
+                             "be resumed with that")
+    return [f"{name.replace('_', '-')} was {old} and is {now[name]}: what "
+            "follows may differ from an uninterrupted run"
+            for name, old in before.items()
+            if name not in SOURCE and now[name] != old]
+
+
+def _resumed_settings(args):
+    path = args.out / "checkpoint.npz"
+    if not path.exists():
+        raise ValueError(f"there is no checkpoint in {args.out}; start a run "
+                         "without --resume, or name its folder with --out")
+    settings = dict(load(path)[1]["settings"])
+    settings.pop("images")
+    if settings["data_dir"]:
+        settings["data_dir"] = Path(settings["data_dir"])
+    return settings

@@ -1,0 +1,91 @@
+"""The originals are fetched once, from the mirror that has them."""
+import functools
+import gzip
+import http.server
+import sys
+import threading
+
+import pytest
+from test_idx import a_set, idx_bytes, originals, write  # noqa: F401
+
+from minivae.extras import download as module
+from minivae.extras.download import download
+from minivae.extras.idx import FILES, load_idx
+
+pytest.importorskip("pooch")
+
+
+@pytest.fixture
+def mirrors(tmp_path, monkeypatch, originals):               # noqa: F811
+    """Two mirrors on this machine: folders, and what was asked of them."""
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            asked.append(self.path)
+    root = tmp_path / "mirrors"
+    for name in "one", "two":
+        root.joinpath(name).mkdir(parents=True)
+        write(root / name, originals["MNIST"], zipped=True)
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=root))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(module, "MIRRORS", {"MNIST": [
+        f"http://127.0.0.1:{server.server_port}/{name}/"
+        for name in ("one", "two")]})
+    yield root, asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_comes_is_the_original_and_stays(tmp_path, mirrors):
+    _, asked = mirrors
+    folder = download("MNIST", tmp_path / "cache")
+    assert load_idx(folder).name == "MNIST"
+    assert asked == [f"/one/{file}.gz" for file in FILES]
+    assert download("MNIST", tmp_path / "cache") == folder
+    assert len(asked) == 4                                  # not once more
+
+
+@pytest.mark.parametrize("damage", [
+    lambda path: path.unlink(), lambda path: path.write_bytes(b"?"),
+    lambda path: path.write_bytes(gzip.compress(idx_bytes(a_set(9)[0])))])
+def test_the_second_mirror_helps(tmp_path, mirrors, damage):
+    root, asked = mirrors
+    damage(root / "one" / f"{FILES[0]}.gz")
+    assert load_idx(download("MNIST", tmp_path / "cache")).name == "MNIST"
+    assert f"/two/{FILES[0]}.gz" in asked
+
+
+def test_a_damaged_cache_is_mended(tmp_path, mirrors):
+    folder = download("MNIST", tmp_path / "cache")
+    (folder / f"{FILES[2]}.gz").write_bytes(b"?")
+    assert load_idx(download("MNIST", folder)).name == "MNIST"
+
+
+def test_files_that_no_mirror_has_as_they_were(tmp_path, mirrors):
+    root, _ = mirrors
+    for name in "one", "two":
+        (root / name / f"{FILES[1]}.gz").write_bytes(b"?")
+    with pytest.raises(RuntimeError, match="the mirrors have another file"):
+        download("MNIST", tmp_path / "cache")
+    assert not (tmp_path / "cache" / f"{FILES[1]}.gz").exists()
+
+
+def test_without_a_network_the_way_by_hand_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MIRRORS", {"MNIST": [
+        "http://127.0.0.1:9/", "http://127.0.0.1:9/again/"]})
+    with pytest.raises(RuntimeError) as caught:
+        download("MNIST", tmp_path / "cache")
+    sentence = str(caught.value)
+    assert sentence.startswith("MNIST cannot be downloaded (http://127.0.0."
+                               "1:9/: ConnectionError; http://127.0.0.1:9/")
+    assert "train-images-idx3-ubyte.gz, train-labels" in sentence
+    assert "put them in a folder, and name it with --data-dir" in sentence
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_without_pooch_there_is_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(RuntimeError, match="pooch is needed: pip install"):
+        download("MNIST")
