@@ -23,6 +23,7 @@ from scipy.special import ndtri
 from minivae import load_pretrained
 from minivae.data import load_mnist
 from minivae.extras.command_line import parser, run
+from minivae.extras.paths import spherical, straight
 from minivae.plots import (decode, encode, latent_grid, pixels, save_frame,
                            save_gif, scatter, show, tile)
 from minivae.train import load_model
@@ -95,25 +96,6 @@ def patch(a, b, n=9):
             + aside[:, None, None] * down).reshape(-1, 2)
 
 
-def straight(a, b, n=STEPS):
-    """Codes from a to b, (n, 2), on a straight line."""
-    t = np.linspace(0, 1, n)[:, None]
-    return (1 - t) * a + t * b
-
-
-def spherical(a, b, n=STEPS):
-    """Codes from a to b, (n, 2), on an arc around 0: as far out as they are.
-
-    In many dimensions the prior's draws lie near a sphere around 0, and a
-    straight line cuts through the empty inside (Shoemake 1985; White 2016).
-    """
-    radius = np.linspace(np.hypot(*a), np.hypot(*b), n)
-    start, stop = np.arctan2(a[1], a[0]), np.arctan2(b[1], b[0])
-    turn = (stop - start + np.pi) % (2 * np.pi) - np.pi   # the shorter way
-    angle = start + np.linspace(0, turn, n)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-
-
 def draw_patches(path, vae, codes, labels):
     figure = Figure(figsize=(13, 4.8), dpi=100, layout="constrained")
     for ax, (left, right) in zip(figure.subplots(1, len(PAIRS)), PAIRS):
@@ -125,7 +107,8 @@ def draw_patches(path, vae, codes, labels):
 
 def draw_path(folder, vae, codes, labels, a, b):
     """Draw both paths: over the codes, as strips of images, and as a GIF."""
-    paths = {"straight": straight(a, b), "on an arc": spherical(a, b)}
+    paths = {"straight": straight(a, b, STEPS),
+             "on an arc": spherical(a, b, STEPS)}
     images = {name: decode(vae, z) for name, z in paths.items()}
     frames = []
     for step in range(STEPS):

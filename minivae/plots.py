@@ -121,8 +121,9 @@ def save_frame(path: Path, frame: np.ndarray) -> None:
     write_file(path, to_png(frame))
 
 
-def save_gif(path: Path, frames: list[np.ndarray]) -> None:
-    """Write frames as a GIF that loops, the last one held for 3 seconds.
+def save_gif(path: Path, frames: list[np.ndarray], milliseconds: int = 250,
+             at_the_end: int = 3000) -> None:
+    """Write frames as a GIF that loops, the last one held at the end.
 
     In 32 greys where no frame has colour: a quarter of the file's size.
     """
@@ -132,9 +133,9 @@ def save_gif(path: Path, frames: list[np.ndarray]) -> None:
     else:
         frames = [np.stack(3 * [f], axis=-1) if f.ndim == 2 else f
                   for f in frames]
-    milliseconds = [250] * (len(frames) - 1) + [3000]
+    durations = [milliseconds] * (len(frames) - 1) + [at_the_end]
     write_file(path, imageio.imwrite("<bytes>", frames, extension=".gif",
-                                     loop=0, duration=milliseconds))
+                                     loop=0, duration=durations))
 
 
 def save_images(path: Path, rows: dict[str, np.ndarray], names: tuple,

@@ -12,6 +12,7 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+from PIL import Image
 from test_idx import a_set, write
 from test_own_data import pictures
 
@@ -473,15 +474,9 @@ def test_landscape_draws_all_its_pictures(tmp_path):
     assert len(frames) == 15 + 13                           # there and back
 
 
-def test_landscapes_paths_lead_from_one_code_to_the_other():
+def test_landscapes_patch_has_one_on_the_left_and_the_other_on_the_right():
     demo = load("landscape.py")
     a, b = np.array([0.0, -1.0]), np.array([-2.0, 0.0])
-    for path in demo.straight(a, b, 5), demo.spherical(a, b, 5):
-        np.testing.assert_allclose(path[[0, -1]], [a, b], atol=1e-12)
-    np.testing.assert_allclose(demo.straight(a, b, 3)[1], [-1, -0.5])
-    # a quarter turn, the shorter way; half of it, half way out
-    np.testing.assert_allclose(demo.spherical(a, b, 3)[1],
-                               -1.5 * np.sqrt([0.5, 0.5]))
     square = demo.patch(a, b, 3)
     np.testing.assert_allclose(square[[3, 5]], [a, b])
     assert (square[6:, 1] > square[:3, 1]).all()            # downwards
@@ -498,6 +493,57 @@ def test_landscape_with_a_wrong_model(tmp_path):
                    tmp_path)
         assert done.returncode == 2 and sentence in done.stderr
         assert "Traceback" not in done.stderr
+
+
+# ---- generate.py -----------------------------------------------------------
+
+@pytest.mark.parametrize("args", [
+    ["samples"], ["landscape", "--model", "mnist"],
+    ["reconstruct", 0, "A", 9999], ["interpolate", 3, "A", 5],
+    ["samples", "--out", "w.gif", "--steps", 2],
+    ["interpolate", 3, "A", "--out", "w.gif", "--arc"]])
+def test_generate_makes_pictures(monkeypatch, tmp_path, capsys, args):
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (50, 40), 20).save("A.png")
+    demo = load("generate.py")
+    demo.main(arguments(demo, monkeypatch, *[
+        "A.png" if arg == "A" else arg for arg in args]))
+    moves = "w.gif" in args
+    path = Path("w.gif" if moves else f"runs/generate/{args[0]}.png")
+    assert f"Look at {path}: " in capsys.readouterr().out
+    made = imageio.imread(path, index=None)
+    assert made.std() > 5 and (len(made) > 7 or not moves)
+
+
+def test_generate_takes_pictures_as_the_model_does(monkeypatch, tmp_path):
+    demo, vae = load("generate.py"), conv_vae((8, 12, 1), filters=2)
+    Image.new("RGB", (12, 8), (10, 20, 60)).save(tmp_path / "a.png")
+    args = arguments(demo, monkeypatch, "reconstruct", tmp_path / "a.png")
+    args.image_shape = 8, 12, 1
+    x = demo.given(args, vae, 1)
+    assert x.shape == (1, 8, 12, 1) and x.dtype == bool and x.all()  # dark
+    args.invert = True
+    assert not demo.given(args, vae, 1).any()
+    args.image_shape = 8, 12, 3
+    grey = conv_vae((8, 12, 3), filters=2, likelihood="continuous")
+    assert demo.given(args, grey, 1)[0, 0, 0].tolist() == [245, 235, 195]
+
+
+@pytest.mark.parametrize("args, sentence", [
+    (["samples", "--model", "nope"], "there is no model nope; name a file"),
+    (["reconstruct"], "reconstruct needs at least 1 image: PNG"),
+    (["interpolate", 0], "interpolate needs at least 2 images"),
+    (["reconstruct", 10000], "no test image 10000; the last one is 9999"),
+    (["reconstruct", "no.png"], "no.png does not exist; name a PNG"),
+    (["landscape", "--out", "a.gif"], "a landscape does not move"),
+    (["samples", "--out", "a.txt"], "a.txt is neither a .png nor a .gif"),
+    (["reconstruct", 1, "--model", "own.npz"], "1 is no file, and only")])
+def test_generate_says_what_is_wrong(monkeypatch, tmp_path, args, sentence):
+    monkeypatch.chdir(tmp_path)
+    save_model(Path("own.npz"), conv_vae((8, 8, 1), filters=2), (8, 8, 1))
+    demo = load("generate.py")
+    with pytest.raises(ValueError, match=sentence):
+        demo.main(arguments(demo, monkeypatch, *args))
 
 
 # ---- benchmark.py ----------------------------------------------------------

@@ -87,7 +87,7 @@ def test_too_many_classes_count_as_one(tmp_path):
     ("I;16", 200 * 257, (200, 200, 200))])
 def test_every_kind_of_picture_is_read(tmp_path, mode, colour, want):
     Image.new(mode, (8, 8), colour).save(tmp_path / "a.png")
-    image = own_data.read_picture(tmp_path / "a.png", None)
+    image = own_data.read_picture(tmp_path / "a.png")
     assert image.shape == (8, 8, 3) and image.dtype == np.uint8
     assert want is None or tuple(image[0, 0]) == want
 
@@ -97,7 +97,7 @@ def test_a_turned_photo_stands_upright(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6                        # to be turned by a quarter
     image.save(tmp_path / "a.jpg", exif=exif)
-    assert own_data.read_picture(tmp_path / "a.jpg", None).shape == (16, 8, 3)
+    assert own_data.read_picture(tmp_path / "a.jpg").shape == (16, 8, 3)
 
 
 def test_image_size_makes_all_sizes_one(tmp_path):

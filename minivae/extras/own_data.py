@@ -85,7 +85,8 @@ def read_pictures(folder: Path, size: int | None, notes: list) -> Split:
     if len(files) > len(paths):
         notes.append(f"{len(files) - len(paths)} files in {folder} are no "
                      "PNG or JPEG files and were passed over")
-    first = read_picture(paths[0], size)
+    square = (size, size) if size else None
+    first = read_picture(paths[0], square)
     check_memory(folder, (len(paths), *first.shape))
     if size:
         notes.append(f"pictures were cut to squares and scaled to {size} x "
@@ -93,7 +94,7 @@ def read_pictures(folder: Path, size: int | None, notes: list) -> Split:
     images = np.empty((len(paths), *first.shape), np.uint8)
     for i, path in enumerate(tqdm(paths, "reading pictures", leave=False,
                                   disable=None)):
-        image = read_picture(path, size)
+        image = read_picture(path, square)
         if image.shape != first.shape:
             raise ValueError(
                 f"{path} has {image.shape[0]} x {image.shape[1]} pixels, but "
@@ -109,8 +110,13 @@ def read_pictures(folder: Path, size: int | None, notes: list) -> Split:
     return hold_out(images, labels, names)
 
 
-def read_picture(path: Path, size: int | None) -> np.ndarray:
-    """Return a picture's colours (H, W, 3), on white where it is clear."""
+def read_picture(path: Path, size: tuple | None = None) -> np.ndarray:
+    """Return a picture's colours (H, W, 3), on white where it is clear.
+
+    size: (H, W), to which its middle is scaled. ValueError if it is none.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; name a PNG or JPEG file")
     try:
         with warnings.catch_warnings(), Image.open(path) as file:
             warnings.simplefilter("error")    # too large to be meant well
@@ -119,7 +125,7 @@ def read_picture(path: Path, size: int | None) -> np.ndarray:
                 image = Image.fromarray((np.asarray(image) >> 8).astype("u1"))
             image = image.convert("RGBA")
             if size:
-                image = ImageOps.fit(image, (size, size),
+                image = ImageOps.fit(image, size[::-1],
                                      Image.Resampling.LANCZOS)
             white = Image.new("RGBA", image.size, "white")
             return np.asarray(Image.alpha_composite(white, image))[..., :3]

@@ -1,0 +1,184 @@
+"""What can one do with a trained VAE, without training?
+
+    python demos/generate.py samples                 new images
+    python demos/generate.py landscape               the plane of codes
+    python demos/generate.py reconstruct 0 1 A.png   through the code and back
+    python demos/generate.py interpolate 3 A.png     from one to the other
+
+--model names a file that a run has saved, such as runs/fashion/model.npz, or
+one of the models that ship with minivae: fashion, the default, or mnist.
+Images are given as PNG or JPEG files of any size, dark on light (else add
+--invert), or, for the models that ship, as numbers: places in the test set.
+
+The picture goes to runs/generate; --out names another file, a .png or a .gif,
+in which samples and interpolations move.
+"""
+import argparse
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from minivae import load_pretrained
+from minivae.data import binarize, load_fashion_mnist, load_mnist, to_float
+from minivae.extras.command_line import at_least, run
+from minivae.extras.own_data import read_picture
+from minivae.extras.paths import spherical, straight
+from minivae.plots import (decode, draw_landscape, encode, save_frame,
+                           save_gif, save_images, save_samples)
+from minivae.train import load_model
+
+SHIPPED = {"fashion": load_fashion_mnist, "mnist": load_mnist}
+WALK = 8             # samples that a GIF walks through
+
+
+# ---- what can be made ------------------------------------------------------
+
+def samples(args, vae):
+    rng = np.random.default_rng(args.seed)
+    if args.out.suffix == ".png":
+        save_samples(args.out, vae, rng)
+        return "100 images that nobody ever made"
+    z = rng.standard_normal((WALK, vae.latent_dim))
+    walk(args, vae, [*z, z[0]], spherical)
+    return f"a walk through {WALK} samples, and back to the first"
+
+
+def landscape(args, vae):
+    still(args)
+    save_frame(args.out, draw_landscape(vae, "The landscape"))
+    return "what each place of the latent plane decodes to"
+
+
+def reconstruct(args, vae):
+    still(args)
+    x = given(args, vae, 1)
+    rows = {"given": to_float(x), "decoded": decode(vae, encode(vae, x))}
+    save_images(args.out, rows, names(args),
+                f"Through {vae.latent_dim} numbers and back")
+    return f"{len(x)} images, and what their codes decode to"
+
+
+def interpolate(args, vae):
+    codes = encode(vae, given(args, vae, 2))
+    if args.out.suffix == ".gif":
+        walk(args, vae, codes, spherical if args.arc else straight)
+    else:
+        ways = {"straight": straight, "on an arc": spherical}
+        between = [""] * (args.steps - 2)
+        columns = [column for a, b in pairwise(names(args))
+                   for column in (a, *between, b)]
+        save_images(args.out, {
+            name: decode(vae, along(codes, way, args.steps))
+            for name, way in ways.items()}, columns,
+            "From image to image, decoded on the way between their codes")
+    return f"the way through the codes of {len(codes)} images"
+
+
+MAKE = {make.__name__: make
+        for make in (samples, landscape, reconstruct, interpolate)}
+
+
+def along(codes, way, steps):
+    """Codes on the way from each of codes (n, D) to the next."""
+    return np.concatenate([way(a, b, steps)
+                           for a, b in pairwise(codes)])
+
+
+def walk(args, vae, codes, way):
+    """Save a GIF of what is decoded on the way, eight times as large."""
+    images = 255 * decode(vae, along(codes, way, args.steps))
+    if images.shape[-1] == 1:
+        images = 255 - images[..., 0]                   # ink is dark
+    large = images.round().astype(np.uint8).repeat(8, 1).repeat(8, 2)
+    save_gif(args.out, list(large), milliseconds=80, at_the_end=80)
+
+
+def still(args):
+    if args.out.suffix == ".gif":
+        raise ValueError(f"{args.out}: a {args.what} does not move; name a "
+                         ".png file")
+
+
+# ---- what is given ---------------------------------------------------------
+
+def names(args):
+    return [Path(name).name[-12:] for name in args.images]
+
+
+def load(name):
+    """Return the model that --model names, and the test images it knows."""
+    if name in SHIPPED:
+        return load_pretrained(name), SHIPPED[name]().test_images
+    if not Path(name).exists():
+        raise ValueError(f"there is no model {name}; name a file that a run "
+                         f"has saved, or {' or '.join(SHIPPED)}")
+    return load_model(Path(name)), None
+
+
+def given(args, vae, fewest):
+    """Return the images that were given, as the model takes them."""
+    if len(args.images) < fewest:
+        raise ValueError(f"{args.what} needs at least {fewest} image"
+                         f"{'s' * (fewest > 1)}: PNG or JPEG files, or "
+                         "numbers of test images")
+    return np.stack([a_test_image(args, int(name)) if name.isdecimal()
+                     else a_picture(args, vae, Path(name))
+                     for name in args.images])
+
+
+def a_test_image(args, place):
+    if args.test_images is None:
+        raise ValueError(f"{place} is no file, and only the models that ship "
+                         "with minivae have test images to count")
+    if place >= len(args.test_images):
+        raise ValueError(f"there is no test image {place}; the last one is "
+                         f"{len(args.test_images) - 1}")
+    return args.test_images[place]
+
+
+def a_picture(args, vae, path):
+    H, W, C = args.image_shape
+    image = read_picture(path, (H, W))                       # (H, W, 3)
+    if C == 1:                         # grey, with ink where it is dark
+        image = 255 - image.mean(axis=2, keepdims=True).astype(np.uint8)
+    if args.invert:
+        image = 255 - image
+    return binarize(image) if vae.likelihood == "bernoulli" else image
+
+
+def main(args):
+    vae, args.test_images = load(args.model)
+    args.image_shape = vae.decode(vae.noise(1, 0)).shape[1:]
+    args.out = args.out or Path(f"runs/generate/{args.what}.png")
+    if args.out.suffix not in (".png", ".gif"):
+        raise ValueError(f"{args.out} is neither a .png nor a .gif file; name "
+                         "one of these with --out")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    made = MAKE[args.what](args, vae)
+    print(f"Look at {args.out}: {made}.")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("what", choices=MAKE)
+    add("images", nargs="*", metavar="IMAGE")
+    add("--model", default="fashion", metavar="FILE",
+        help="a model.npz, or fashion (the default) or mnist")
+    add("--out", type=Path, metavar="FILE", help="a .png or .gif file")
+    add("--steps", type=at_least(2), default=12, metavar="N",
+        help="images from one to the next (12)")
+    add("--arc", action="store_true",
+        help="let a GIF go on an arc around 0, not straight")
+    add("--invert", action="store_true",
+        help="given pictures are light on dark")
+    add("--seed", type=at_least(0), default=0, metavar="N",
+        help="of the samples (0)")
+    return parser.parse_intermixed_args()
+
+
+if __name__ == "__main__":
+    run(main, parse_arguments)
