@@ -78,7 +78,15 @@ def test_a_changed_byte_is_seen_or_changes_nothing(real, tmp_path):
     assert refused > 1500                  # the rest is zip's own book-keeping
 
 
-def test_a_file_that_was_cut_is_refused(real, tmp_path):
+def test_a_file_that_was_cut_anywhere_is_refused(path):
+    good = path.read_bytes()
+    for length in range(len(good)):
+        path.write_bytes(good[:length])
+        with pytest.raises(ValueError, match="or damaged"):
+            load(path)
+
+
+def test_a_real_checkpoint_that_was_cut_is_refused(real, tmp_path):
     good, _ = real
     for length in range(0, len(good), 29):
         (tmp_path / "c.npz").write_bytes(good[:length])
@@ -213,19 +221,31 @@ def half(file, **arrays):
     no_space()
 
 
+def no_rights(*args, **kwargs):
+    raise Fault(13, "Permission denied")
+
+
+def open_to_fail_at_flush(*args):
+    class File(io.FileIO):
+        flush = no_space
+    return File(*args)
+
+
 savez = np.savez
 
 
 @pytest.mark.parametrize("owner, name, fault, message", [
     (np, "savez", half, "No space left"),
     (np, "savez", other_bytes, "the disk gave back something else"),
+    (checkpoint, "open", no_rights, "Permission denied"),
+    (checkpoint, "open", open_to_fail_at_flush, "No space left"),
     (os, "fsync", no_space, "No space left"),
     (checkpoint, "load", no_space, "No space left"),
     (type(checkpoint.Path()), "replace", no_space, "No space left"),
     (checkpoint, "_sync_folder", no_space, "No space left")])
 def test_a_failed_save_says_so_and_loses_nothing(path, monkeypatch, owner,
                                                  name, fault, message):
-    monkeypatch.setattr(owner, name, fault)
+    monkeypatch.setattr(owner, name, fault, raising=False)
     with pytest.raises(OSError, match=message):
         save(path, ARRAYS, STATE | {"x": 2})
     monkeypatch.undo()
