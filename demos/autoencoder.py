@@ -20,7 +20,7 @@ One to three minutes; the pictures go to runs/autoencoder.
 import numpy as np
 from matplotlib.figure import Figure
 
-from minivae import conv_vae
+from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist, load_mnist
 from minivae.extras.command_line import parser, run
 from minivae.extras.fit import fit
@@ -124,7 +124,7 @@ def compare(name, title, data, args):
         variational = kind == "VAE"
         vae = fit(conv_vae(rng=args.seed), images, seed=args.seed,
                   noise=variational, beta=float(variational),
-                  name=f"{kind}, {title}")
+                  name=f"{kind}, {title}", xp=args.xp)
         codes = encode(vae, test_images)
         decoded[kind] = decode(vae, codes)
         draws[kind] = decode(vae, rng.standard_normal((SAMPLES, 2)))
@@ -166,6 +166,7 @@ def print_table(title, images, test_images, decoded, draws):
 
 def main(args):
     args.out.mkdir(parents=True, exist_ok=True)
+    args.xp, _ = choose_device(args.device)
     print("Mean distances between images: to what two numbers make of one "
           "(squared differences,\nsummed over its 784 pixels), and to the "
           "nearest of many others (pixels that differ).")

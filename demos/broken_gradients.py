@@ -26,11 +26,11 @@ from tqdm import tqdm
 import minivae.conv
 import minivae.vae
 from minivae import Adam, Conv2DTranspose, check_function, conv_vae
-from minivae.data import batches, load_fashion_mnist
+from minivae.data import load_fashion_mnist
 from minivae.extras.command_line import at_least, parser, run
 from minivae.losses import bernoulli_logpdf
 from minivae.plots import latent_grid, pixels, save_frame, show
-from minivae.train import evaluate, train_step
+from minivae.train import epoch, evaluate, train_step
 
 
 # ---- the mistakes ----------------------------------------------------------
@@ -53,8 +53,8 @@ right_both = minivae.conv.correlate_and_dw
 
 
 def adam_forgets(self, grads):
-    for name in self.params:
-        self.m[name], self.v[name] = 0 * self.m[name], 0 * self.v[name]
+    for a in *self.m.values(), *self.v.values():
+        a[...] = 0
     right_step(self, grads)
 
 
@@ -141,9 +141,9 @@ def train(images):
     rng = np.random.default_rng(0)
     vae = conv_vae(rng=rng)
     adam = Adam(vae.params, learning_rate=1e-3)
-    for x in tqdm(batches(images, 32, rng), total=len(images) // 32,
-                  disable=None, leave=False):
-        train_step(vae, adam, x, vae.noise(len(x), rng))
+    for x, eps in tqdm(epoch(vae, images, 32, rng), total=len(images) // 32,
+                       disable=None, leave=False):
+        train_step(vae, adam, x, eps)
     return vae
 
 

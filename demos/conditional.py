@@ -17,7 +17,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from minivae import VAE, Adam, Layer, Sequential, conv_vae
+from minivae import (VAE, Adam, Layer, Sequential, choose_device,
+                     conv_vae)
+from minivae.backend import get_xp
 from minivae.data import batches, load_mnist
 from minivae.extras.command_line import at_least, parser, run
 from minivae.extras.nearest import nearest
@@ -37,8 +39,9 @@ class BesideLabel(Layer):
         self.in_features = latent_dim
 
     def forward(self, z):
-        one_hot = np.eye(CLASSES, dtype=z.dtype)[self.labels]
-        return np.concatenate([z, one_hot], axis=1)
+        xp = get_xp(z)
+        one_hot = xp.eye(CLASSES, dtype=z.dtype)[xp.asarray(self.labels)]
+        return xp.concatenate([z, one_hot], axis=1)
 
     def backward(self, dy):
         return dy[:, :self.in_features]       # the labels learn nothing
@@ -51,8 +54,9 @@ def build(D, rng):
                Sequential([label, *decoder.layers])), label
 
 
-def train(images, labels, D, rng):
+def train(images, labels, D, rng, xp):
     vae, label = build(D, rng)
+    vae.to(xp)
     adam, steps = Adam(vae.params), -(-len(images) // 32)
     for part in tqdm(batches(np.arange(len(images)), 32, rng, int),
                      total=steps, desc="training", unit=" steps",
@@ -61,7 +65,7 @@ def train(images, labels, D, rng):
         label.labels = labels[part]
         x = vae.asarray(images[part])
         train_step(vae, adam, x, vae.noise(len(x), rng))
-    return vae, label
+    return vae.to(np), label
 
 
 def write(vae, label, z):
@@ -74,7 +78,8 @@ def main(args):
     args.out.mkdir(parents=True, exist_ok=True)
     data, rng = load_mnist(), np.random.default_rng(args.seed)
     vae, label = train(data.train_images[:args.limit],
-                       data.train_labels[:args.limit], args.latent_dim, rng)
+                       data.train_labels[:args.limit], args.latent_dim, rng,
+                       choose_device(args.device)[0])
     few = data.grey_index[5::10]                        # one of each class
     given = vae.asarray(data.test_images[few])
     own, _ = vae.encode(given)

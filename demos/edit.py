@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from minivae import conv_vae
+from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist
 from minivae.extras.command_line import parser, run
 from minivae.extras.fit import fit
@@ -68,7 +68,8 @@ def main(args):
     data = load_fashion_mnist()
     images = data.train_images[:args.limit]
     labels = data.train_labels[:args.limit]
-    vae = fit(conv_vae(latent_dim=16, rng=args.seed), images, seed=args.seed)
+    vae = fit(conv_vae(latent_dim=16, rng=args.seed), images, seed=args.seed,
+              xp=choose_device(args.device)[0])
 
     figure = Figure(figsize=(15, 8.4), dpi=100, layout="constrained")
     parts = figure.subfigures(2, 2, wspace=0.03, hspace=0.05)

@@ -30,7 +30,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from minivae import conv_vae, gaussian_kl, load_pretrained
+from minivae import (choose_device, conv_vae, gaussian_kl,
+                     load_pretrained)
 from minivae.data import load_mnist
 from minivae.extras.command_line import at_least, parser, run
 from minivae.extras.fit import fit
@@ -58,7 +59,7 @@ class Run(NamedTuple):
         return int((self.spread > 0.01).sum())
 
 
-def train(images, test_images, seed, beta, warmup):
+def train(images, test_images, seed, beta, warmup, xp):
     vae = conv_vae(latent_dim=16, rng=seed)
     eps = vae.noise(len(test_images), seed)
     steps, terms = [], []
@@ -68,7 +69,7 @@ def train(images, test_images, seed, beta, warmup):
             steps.append(step)
             terms.append(evaluate(vae, test_images, eps))
     fit(vae, images, beta=beta, warmup=warmup, seed=seed, watch=watch,
-        name=f"beta {beta}, warm-up {warmup}")
+        name=f"beta {beta}, warm-up {warmup}", xp=xp)
     spread = np.sort(encode(vae, test_images).var(axis=0))[::-1]
     return Run(vae, steps, *map(list, zip(*terms)), spread)
 
@@ -196,12 +197,13 @@ def main(args):
     args.out.mkdir(parents=True, exist_ok=True)
     data, vae = load_mnist(), load_pretrained("mnist")
     few = data.train_images[:args.limit]
+    xp, _ = choose_device(args.device)
     print("Trained with 16 numbers to a code:")
     runs = {}
     for beta, warmup in (1, 0), (10, 0), (10, 400), (30, 0):
         name = f"beta {beta}" + f", warm-up {warmup}" * (warmup > 0)
         runs[name] = r = train(few, data.test_images[:1000], args.seed, beta,
-                               warmup)
+                               warmup, xp)
         print(f"  {name:<21}reconstruction {r.reconstruction[-1]:.1f}, "
               f"KL {r.kl[-1]:.1f}, {r.active} of 16 codes active")
     draw_collapse(args.out / "collapse.png", runs,

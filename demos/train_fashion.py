@@ -26,10 +26,11 @@ from minivae.extras.workers import Workers
 from minivae.plots import (draw_landscape, from_png, save_binarization,
                            save_curves, save_gif, save_reconstructions,
                            save_samples, save_scatter, to_png)
-from minivae.train import (evaluate, save_model, train_step, write_file,
-                           write_log)
+from minivae.train import (check_finite, evaluate, save_model, train_step,
+                           write_file, write_log)
 
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
+SHOW_EVERY = 10             # batches: each look at the loss waits for a GPU
 AT_ONCE = 500               # test images that the workers share
 
 
@@ -63,16 +64,19 @@ def train(run, stop):
         take_snapshot(run, "before training")
     for epoch in range(progress.epoch, args.epochs + 1):
         with progress_bar(run) as bar:
-            for x in progress.batches(run.train_images, args.batch_size, rng):
-                eps = run.vae.noise(len(x), rng)
+            for x, eps in progress.batches(run.vae, run.train_images,
+                                           args.batch_size, rng):
                 beta = args.beta * min(1, (adam.t + 1) / (args.warmup + 1))
-                loss = float(train_step(run.team, adam, x, eps, beta))
+                loss = train_step(run.team, adam, x, eps, beta)
 
                 progress.batch += 1
                 progress.sum_of_losses += loss * len(x)
                 progress.seconds = time.perf_counter() - start
-                bar.set_postfix_str(f"loss {loss:.1f}", refresh=False)
                 bar.update(len(x))
+                if adam.t % SHOW_EVERY == 0:
+                    check_finite(adam)
+                    bar.set_postfix_str(f"loss {float(loss):.1f}",
+                                        refresh=False)
                 if epoch == 1 and (progress.batch - 1) % SNAPSHOT_EVERY == 0:
                     take_snapshot(
                         run, f"epoch 1, after batch {progress.batch:,}")
@@ -95,7 +99,7 @@ def score(run, start):
     progress.seconds = time.perf_counter() - start
     progress.log.append({
         "epoch": progress.epoch, "step": run.adam.t,
-        "train_loss": progress.sum_of_losses / len(run.train_images),
+        "train_loss": float(progress.sum_of_losses) / len(run.train_images),
         "test_elbo": reconstruction - kl, "seconds": progress.seconds})
     print_epoch(run, reconstruction, kl)
 

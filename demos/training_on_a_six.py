@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from minivae import conv_vae, gaussian_kl, reparameterize
+from minivae import choose_device, conv_vae, gaussian_kl, reparameterize
+from minivae.backend import get_xp, to_numpy
 from minivae.data import load_mnist
 from minivae.extras.command_line import parser, run
 from minivae.extras.fit import fit
@@ -48,13 +49,15 @@ class Moment(NamedTuple):
 
 
 def observe(vae, step, x, eps, others):
+    x, eps = vae.asarray(x), vae.asarray(eps)       # where it is being trained
     mu, logvar = vae.encode(x)
     reconstruction, _ = vae.elbo_terms(x, eps)
     kl, _, _ = gaussian_kl(mu, logvar)          # in the mean over draws
     z = reparameterize(mu, logvar, eps)
-    return Moment(step, [encode(vae, images) for images in others], mu,
-                  np.exp(0.5 * logvar), z, pull(vae, x), decode(vae, z),
-                  kl - reconstruction, kl)
+    arrays = (mu, get_xp(x).exp(0.5 * logvar), z, pull(vae, x),
+              decode(vae, z), kl - reconstruction, kl)
+    return Moment(step, [encode(vae, images) for images in others],
+                  *map(to_numpy, arrays))
 
 
 def pull(vae, x, draws=100):
@@ -154,7 +157,8 @@ def main(args):
                             for loss, kl in zip(m.loss, m.kl)))
 
     watch(0)
-    fit(vae, images, learning_rate=1e-3, seed=args.seed, watch=watch)
+    fit(vae, images, learning_rate=1e-3, seed=args.seed, watch=watch,
+        xp=choose_device(args.device)[0])
     steps = [step for step in SHOWN if step < last] + [last]
     save_figure(args.out / "moments.png", [moments[s] for s in steps], x)
     save_gif(args.out / "moments.gif", [frame(moments[step], x)

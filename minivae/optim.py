@@ -1,7 +1,7 @@
 """Adam: gradient descent with a step size of its own for every weight."""
 import math
 
-from .backend import get_xp
+from .backend import Array, get_xp
 
 
 class Adam:
@@ -11,7 +11,7 @@ class Adam:
     default rate is the tutorial's, a tenth of Keras'.
 
     params: a dict of arrays, which step changes in place. The state (m, v
-    by the names of params, and t) is plain: it can be printed and saved.
+    by the names of params, and t) can be printed, saved, and written into.
     """
 
     def __init__(self, params: dict, learning_rate: float = 1e-4,
@@ -23,9 +23,22 @@ class Adam:
         self.params = params
         self.learning_rate, self.epsilon = learning_rate, epsilon
         self.beta_1, self.beta_2 = beta_1, beta_2
-        self.m = {k: get_xp(p).zeros_like(p) for k, p in params.items()}
-        self.v = {k: get_xp(p).zeros_like(p) for k, p in params.items()}
+        # One vector for all of m, and one for v: so a step is few operations
+        # on long arrays, not many on short ones
+        vector = flatten(params)
+        self._m, self._v = (get_xp(vector).zeros_like(vector)
+                            for _ in range(2))
         self.t = 0
+
+    @property
+    def m(self) -> dict:
+        """The running mean of each gradient, by name: parts of the vector."""
+        return unflatten(self._m, self.params)
+
+    @property
+    def v(self) -> dict:
+        """The running mean of its square, likewise."""
+        return unflatten(self._v, self.params)
 
     def step(self, grads: dict) -> None:
         """Move params against grads, a dict with the same names and shapes.
@@ -44,8 +57,26 @@ class Adam:
         # factors 1 − β₁ᵗ and 1 − β₂ᵗ; both corrections go into the rate:
         rate = (self.learning_rate * math.sqrt(1 - self.beta_2 ** self.t)
                 / (1 - self.beta_1 ** self.t))
-        for name, p in self.params.items():
-            g, m, v = grads[name], self.m[name], self.v[name]
-            m += (1 - self.beta_1) * (g - m)      # running mean of g
-            v += (1 - self.beta_2) * (g * g - v)  # running mean of g²
-            p -= rate * m / (get_xp(v).sqrt(v) + self.epsilon)
+        g = flatten({name: grads[name] for name in self.params})
+        m, v = self._m, self._v
+        m += (1 - self.beta_1) * (g - m)          # running mean of g
+        v += (1 - self.beta_2) * (g * g - v)      # running mean of g²
+        change = rate * m / (get_xp(v).sqrt(v) + self.epsilon)
+        for name, d in unflatten(change, self.params).items():
+            self.params[name] -= d
+
+
+def flatten(arrays: dict) -> Array:
+    """Return a dict's arrays in one vector, in its order."""
+    vectors = [a.ravel() for a in arrays.values()]
+    return get_xp(vectors[0]).concatenate(vectors)
+
+
+def unflatten(vector: Array, like: dict) -> dict:
+    """Return parts of a vector, named and shaped like a dict's arrays: views.
+    """
+    parts, start = {}, 0
+    for name, a in like.items():
+        parts[name] = vector[start:start + a.size].reshape(a.shape)
+        start += a.size
+    return parts

@@ -1,24 +1,37 @@
 """Training: one step, one pass over the test set, the log, the model's file.
 
-The loop itself is three lines, which a demo writes out:
+The loop itself is two lines, which a demo writes out:
 
-    for x in batches(images, batch_size, rng):
-        eps = vae.noise(len(x), rng)
+    for x, eps in epoch(vae, images, batch_size, rng):
         loss = train_step(vae, adam, x, eps)
 """
 import csv
 import io
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from .backend import Array, get_xp, to_numpy
 from .data import DATASETS, batches, read_npz
-from .optim import Adam
+from .optim import Adam, flatten
 from .vae import VAE, conv_vae, reparameterize
 
 LOG_COLUMNS = ("epoch", "step", "train_loss", "test_elbo", "seconds")
+
+
+def epoch(vae: VAE, images: Array, batch_size: int,
+          rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
+    """Return an iterator over all images once, in random order: (x, eps).
+
+    images (N, ...) are those of a Dataset. The order and all noise, (N, D),
+    are drawn at the epoch's beginning: so a GPU gets them in one transfer,
+    and rng's state back then is all it takes to draw the epoch again.
+    """
+    eps = vae.noise(len(images), rng)
+    return zip(batches(images, batch_size, rng, eps.dtype),
+               batches(eps, batch_size, dtype=eps.dtype))
 
 
 def train_step(vae: VAE, adam: Adam, x: Array, eps: Array,
@@ -27,22 +40,43 @@ def train_step(vae: VAE, adam: Adam, x: Array, eps: Array,
 
     vae may be anything with a VAE's loss_and_grads, computed elsewhere.
     Returns its loss before the step, in nats. Raises FloatingPointError if
-    it is not finite, or a gradient is not; vae has not changed then.
+    it is not finite, or a gradient is not; vae has not changed then. (On a
+    GPU nothing is looked at here, since each look would wait for it: call
+    check_finite now and then.)
     """
     with np.errstate(over="ignore", invalid="ignore"):     # said below, once
         loss, grads = vae.loss_and_grads(x, eps, beta)
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"at step {adam.t + 1} the loss became {float(loss)}, first "
-                f"in {culprit(vae, x, eps)}; try a learning rate below "
-                f"{adam.learning_rate:g}")
-    for name, g in reversed(grads.items()):        # in the order of backward
-        if not get_xp(g).isfinite(g).all():
-            raise FloatingPointError(
-                f"at step {adam.t + 1} the gradient of {name} is not finite; "
-                f"try a learning rate below {adam.learning_rate:g}")
+        if get_xp(x) is np:
+            _check_step(vae, adam, x, eps, loss, grads)
     adam.step(grads)
     return loss
+
+
+def _check_step(vae, adam, x, eps, loss, grads):
+    advice = f"try a learning rate below {adam.learning_rate:g}"
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"at step {adam.t + 1} the loss became {float(loss)}, first in "
+            f"{culprit(vae, x, eps)}; {advice}")
+    for name, g in reversed(grads.items()):        # in the order of backward
+        if not np.isfinite(g).all():
+            raise FloatingPointError(f"at step {adam.t + 1} the gradient of "
+                                     f"{name} is not finite; {advice}")
+
+
+def check_finite(adam: Adam) -> None:
+    """Raise FloatingPointError if a parameter is not finite.
+
+    Once one is not, all are, and stay so: hence it is enough to look before
+    a loss is shown or parameters are saved.
+    """
+    vector = flatten(adam.params)
+    if not get_xp(vector).isfinite(vector).all():
+        names = [name for name, p in adam.params.items()
+                 if not get_xp(p).isfinite(p).all()]
+        raise FloatingPointError(
+            f"before step {adam.t + 1}, {names[0]} is no longer finite; try a "
+            f"learning rate below {adam.learning_rate:g}")
 
 
 def culprit(vae: VAE, x: Array, eps: Array) -> str:
@@ -74,7 +108,8 @@ def evaluate(vae: VAE, images: Array, eps: Array,
     sums = np.zeros(2)
     start = 0
     for x in batches(images, min(batch_size, len(images)), dtype=eps.dtype):
-        terms = vae.elbo_terms(x, eps[start:start + len(x)])
+        terms = vae.elbo_terms(vae.asarray(x),
+                               vae.asarray(eps[start:start + len(x)]))
         sums += [float(term.sum()) for term in terms]
         start += len(x)
     reconstruction, kl = (sums / len(images)).tolist()

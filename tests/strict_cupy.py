@@ -45,6 +45,7 @@ class ndarray:
     """Plays cupy.ndarray."""
 
     __array_ufunc__ = None             # numpy_array + this one: TypeError
+    fetched = 0                        # how often the CPU has asked for values
 
     def __init__(self, a):
         self._a = a
@@ -54,6 +55,7 @@ class ndarray:
                         " Please use `.get()`")
 
     def get(self):
+        ndarray.fetched += 1
         return self._a.copy()
 
     def __getattr__(self, name):
@@ -78,13 +80,13 @@ class ndarray:
         return len(self._a)
 
     def __float__(self):
-        return float(self._a)
+        return float(self.get())
 
     def __int__(self):
-        return int(self._a)
+        return int(self.get())
 
     def __bool__(self):
-        return bool(self._a)
+        return bool(self.get())
 
 
 def _operator(name):
@@ -115,6 +117,7 @@ class StrictCupy(types.ModuleType):
     """Plays the module cupy: each of its functions is NumPy's."""
 
     ndarray = ndarray
+    sent = 0                           # arrays that came from NumPy
 
     def __init__(self):
         super().__init__("cupy")
@@ -128,6 +131,7 @@ class StrictCupy(types.ModuleType):
     @staticmethod
     def asarray(a, dtype=None):
         """Copy a NumPy array to "the GPU": one of the two ways across."""
+        StrictCupy.sent += not isinstance(a, ndarray)
         a = a._a if isinstance(a, ndarray) else a
         return ndarray(np.array(a, dtype))
 

@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from minivae import Adam, conv_vae
-from minivae.data import batches
 from minivae.extras import checkpoint
 from minivae.extras.checkpoint import (Progress, Stop, load, restore_run, save,
                                        save_run)
-from minivae.train import train_step
+from minivae.train import epoch, train_step
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "of none": np.zeros((0, 3)),
           "one": np.array(7, "float32"), "bytes": np.arange(9, dtype="uint8")}
@@ -307,10 +306,12 @@ def train(vae, adam, rng, progress, stop_at=None):
     """Train for two epochs of 4 batches, or until stop_at steps; losses."""
     losses = []
     while progress.epoch <= 2:
-        for x in progress.batches(images(), 10, rng):
-            losses.append(train_step(vae, adam, x, vae.noise(len(x), rng)))
+        for x, eps in progress.batches(vae, images(), 10, rng):
+            losses.append(train_step(vae, adam, x, eps))
             progress.batch += 1
             if adam.t == stop_at:
+                if stop_at == 4:         # in one case, between two epochs
+                    progress.next_epoch()
                 return losses
         progress.next_epoch()
     return losses
@@ -345,12 +346,22 @@ def test_a_stop_at_any_batch_changes_nothing(tmp_path, stop_at):
     assert its_frames == frames
 
 
-def test_an_uninterrupted_epoch_is_batches_itself():
+def test_an_uninterrupted_epoch_is_epoch_itself():
     rng, other = np.random.default_rng(0), np.random.default_rng(0)
-    for x, y in zip(Progress().batches(images(), 10, rng),
-                    batches(images(), 10, other), strict=True):
-        np.testing.assert_array_equal(x, y)
+    vae, _, _ = new_run()
+    for pair, same in zip(Progress().batches(vae, images(), 10, rng),
+                          epoch(vae, images(), 10, other), strict=True):
+        np.testing.assert_array_equal(pair[0], same[0])
+        np.testing.assert_array_equal(pair[1], same[1])
     assert rng.bit_generator.state == other.bit_generator.state
+
+
+def test_what_is_not_finite_is_not_saved(path):
+    vae, adam, rng = new_run()
+    vae.params["decoder.0.w"][0, 0] = np.nan
+    with pytest.raises(FloatingPointError, match="decoder.0.w is no longer"):
+        save_run(path, vae, adam, rng, Progress(), [])
+    assert same(load(path))
 
 
 def test_another_networks_run_is_refused(tmp_path):

@@ -105,7 +105,7 @@ def test_sixes_pull_is_minus_the_losss_gradient():
 
 def test_edit_adds_features(small, monkeypatch):
     demo = load("edit.py")
-    monkeypatch.setattr(demo, "fit", lambda vae, images, seed:
+    monkeypatch.setattr(demo, "fit", lambda vae, images, **rest:
                         load_pretrained("fashion"))          # two numbers
     printed = small(demo, ["features.png"], "--limit", 640)
     for feature in "long sleeves", "a high shaft", "a handle", "dark cloth":

@@ -3,8 +3,11 @@
 Without a GPU a strict stand-in plays CuPy; the numbers must then be NumPy's,
 bit for bit, because it computes with NumPy.
 """
+import functools
+import math
 import sys
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 import strict_cupy
@@ -14,8 +17,8 @@ from test_demos import PICTURES, arguments, load
 from minivae import (Adam, bernoulli_logpdf, check_layer, choose_device,
                      conv_vae, gaussian_kl, gaussian_pixels_logpdf)
 from minivae.backend import get_xp, move, to_numpy
-from minivae.data import batches
-from minivae.train import evaluate, load_model, save_model, train_step
+from minivae.train import (check_finite, epoch, evaluate, load_model,
+                           save_model, train_step)
 
 
 @pytest.fixture
@@ -104,10 +107,9 @@ def test_training_and_evaluating(cupy):
         images = move(rng.integers(0, 2, (48, 8, 8, 1), bool), xp)
         vae = conv_vae((8, 8, 1), filters=2, rng=rng).to(xp)
         adam, losses = Adam(vae.params), []
-        for x in batches(images, 20, rng):
-            assert get_xp(x) is xp
-            losses.append(float(train_step(vae, adam, x,
-                                           vae.noise(len(x), rng))))
+        for x, eps in epoch(vae, images, 20, rng):
+            assert get_xp(x) is get_xp(eps) is xp
+            losses.append(float(train_step(vae, adam, x, eps)))
         scores = evaluate(vae, images, vae.noise(len(images), rng), 20)
         bounds = vae.log_likelihood(x, 3, rng)
         assert get_xp(bounds) is xp
@@ -117,6 +119,28 @@ def test_training_and_evaluating(cupy):
     for name, p in host[2].params.items():
         assert get_xp(gpu[2].params[name]) is cupy
         np.testing.assert_array_equal(to_numpy(gpu[2].params[name]), p)
+
+
+def test_a_step_waits_for_nothing(cupy):
+    rng = np.random.default_rng(0)
+    images = move(rng.integers(0, 2, (48, 8, 8, 1), bool), cupy)
+    vae = conv_vae((8, 8, 1), filters=2, rng=rng).to(cupy)
+    adam = Adam(vae.params)
+    fetched, sent = cupy.ndarray.fetched, cupy.sent
+    losses = [train_step(vae, adam, x, eps)
+              for x, eps in epoch(vae, images, 20, rng)]
+    assert cupy.ndarray.fetched == fetched
+    assert cupy.sent == sent + 2            # the epoch's order, and its noise
+    check_finite(adam)
+    assert cupy.ndarray.fetched == fetched + 1
+    assert len(losses) == 3 and math.isfinite(losses[-1])
+
+
+def test_on_a_gpu_too_what_is_not_finite_is_named(cupy):
+    vae = conv_vae((8, 8, 1), filters=2).to(cupy)
+    vae.params["encoder.2.w"][...] = math.inf
+    with pytest.raises(FloatingPointError, match="encoder.2.w is no longer"):
+        check_finite(Adam(vae.params))
 
 
 def test_a_gpus_model_can_be_loaded_on_a_cpu(cupy, tmp_path):
@@ -150,3 +174,58 @@ def test_the_main_demo(cupy, monkeypatch, tmp_path, capsys, latent_dim):
     assert demo.main(args) == 0
     assert PICTURES <= {p.name for p in tmp_path.iterdir()}
     assert "gpu (Stand-in)" in capsys.readouterr().out
+
+
+def few(full, train=320):
+    """Some images of a data set, with all that belongs to them."""
+    data = full()
+    return data._replace(
+        train_images=data.train_images[:train],
+        train_labels=data.train_labels[:train],
+        test_images=data.test_images[:300],
+        test_labels=data.test_labels[:300], grey_index=data.grey_index % 300)
+
+
+@pytest.mark.parametrize("first, then", [("cpu", "gpu"), ("gpu", "cpu")])
+def test_a_checkpoint_goes_on_elsewhere(cupy, monkeypatch, tmp_path, capsys,
+                                        first, then):
+    demo = load("train_fashion.py")
+    monkeypatch.setattr(demo, "draw_landscape", lambda *_: np.eye(9) > 0)
+
+    def train(folder, *args):
+        args = arguments(demo, monkeypatch, "--workers", 1, "--epochs", 2,
+                         "--limit", 64, "--out", tmp_path / folder, *args)
+        args.load = functools.partial(few, demo.load_fashion_mnist)
+        return demo.main(args)
+    train("whole", "--device", first)
+    train("run", "--device", first, "--epochs", 1)
+    capsys.readouterr()
+    assert train("run", "--device", then, "--resume") == 0
+    assert "note      device was " in capsys.readouterr().out
+    models = [load_model(tmp_path / folder / "model.npz").params
+              for folder in ("whole", "run")]
+    for name, p in models[0].items():          # a CPU sums tile by tile
+        np.testing.assert_allclose(p, models[1][name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name, args", [
+    ("autoencoder", []), ("training_on_a_six", []), ("edit", []),
+    ("elbo", ["--images", 2]), ("conditional", [])])
+def test_the_demos_that_train(cupy, monkeypatch, tmp_path, name, args):
+    demo = load(f"{name}.py")
+    for loader in "load_mnist", "load_fashion_mnist":
+        if hasattr(demo, loader):
+            monkeypatch.setattr(demo, loader, functools.partial(
+                few, getattr(demo, loader)))
+    for constant, value in ("KS", (1, 5)), ("DRAWS", 200), ("SAMPLES", 20):
+        if hasattr(demo, constant):
+            monkeypatch.setattr(demo, constant, value)
+    if name == "elbo":
+        monkeypatch.setattr(demo, "log_likelihood", functools.partial(
+            demo.log_likelihood, step=0.5))
+    sent = cupy.sent
+    demo.main(arguments(demo, monkeypatch, "--device", "gpu", "--limit", 320,
+                        "--out", tmp_path, *args))
+    assert cupy.sent > sent
+    for path in tmp_path.glob("*.png"):
+        assert imageio.imread(path).std() > 5

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from minivae import Adam, conv_vae
-from minivae.data import batches, load_mnist
+from minivae.data import load_mnist
 from minivae.extras import fit as module
 from minivae.extras.fit import fit
-from minivae.train import train_step
+from minivae.train import epoch, train_step
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,9 @@ def test_it_is_the_loop_of_train(images, monkeypatch, cores):
 
     rng, adam = np.random.default_rng(5), Adam(by_hand.params)
     for _ in range(2):
-        for x in batches(images, 40, rng):
+        for x, eps in epoch(by_hand, images, 40, rng):
             adam.learning_rate = 4e-3 * (1 - adam.t / 6)
-            train_step(by_hand, adam, x, by_hand.noise(len(x), rng),
-                       min(adam.t + 1, 3))
+            train_step(by_hand, adam, x, eps, min(adam.t + 1, 3))
     for name, p in by_hand.params.items():
         # a share of a sum is rounded otherwise, and Adam divides by its size
         np.testing.assert_allclose(vae.params[name], p, rtol=0,

@@ -18,7 +18,7 @@ def test_the_algorithm_as_printed():
     v = {name: [0.0] * len(a) for name, a in mine.items()}
     for t in range(1, 101):
         grads = {name: rng.standard_normal(a.shape) for name, a in p.items()}
-        adam.step(grads)
+        adam.step(dict(reversed(grads.items())))      # names count, not order
         for name, g in grads.items():
             for i, g_i in enumerate(g.ravel().tolist()):
                 m[name][i] = 0.9 * m[name][i] + 0.1 * g_i

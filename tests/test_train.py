@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from minivae import Adam, conv_vae, load_pretrained
-from minivae.data import batches, load_fashion_mnist, load_mnist
-from minivae.train import (LOG_COLUMNS, evaluate, load_model, save_model,
-                           summary, train_step, write_file, write_log)
+from minivae.data import load_fashion_mnist, load_mnist
+from minivae.train import (LOG_COLUMNS, check_finite, epoch, evaluate,
+                           load_model, save_model, summary, train_step,
+                           write_file, write_log)
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +27,8 @@ def train(images, steps, learning_rate=1e-3, filters=32):
     vae = conv_vae(filters=filters, rng=rng)
     adam, losses = Adam(vae.params, learning_rate), []
     while len(losses) < steps:
-        for x in batches(images, 16, rng):
-            losses.append(float(train_step(vae, adam, x,
-                                           vae.noise(len(x), rng))))
+        for x, eps in epoch(vae, images, 16, rng):
+            losses.append(float(train_step(vae, adam, x, eps)))
     return vae, adam, losses
 
 
@@ -48,6 +48,36 @@ def test_training_stays_in_float32(images):
     assert {a.dtype for a in arrays} == {np.dtype("float32")}
 
 
+def test_an_epoch_is_every_image_once_with_its_noise(images):
+    vae = conv_vae(filters=2, rng=0)
+    state = np.random.default_rng(1).bit_generator.state
+    runs = []
+    for size in 20, 64:                       # the same order and the same eps
+        rng = np.random.default_rng()
+        rng.bit_generator.state = state
+        pairs = list(epoch(vae, images, size, rng))
+        assert [len(x) for x, _ in pairs][-1] == (4 if size == 20 else 64)
+        runs.append([np.concatenate(a) for a in zip(*pairs)])
+    for a, b in zip(*runs):
+        np.testing.assert_array_equal(a, b)
+    x, eps = runs[0]
+    assert eps.shape == (64, 2) and eps.dtype == x.dtype == np.float32
+    assert len(np.unique(eps)) == 128
+    assert not np.array_equal(x, images)
+    np.testing.assert_array_equal(np.sort(x.sum(axis=(1, 2, 3))),
+                                  np.sort(images.sum(axis=(1, 2, 3))))
+
+
+def test_parameters_that_are_not_finite_are_named(images):
+    vae = conv_vae(filters=2, rng=0)
+    adam = Adam(vae.params, 0.5)
+    check_finite(adam)
+    vae.params["decoder.3.b"][1] = math.inf
+    with pytest.raises(FloatingPointError, match="before step 1, decoder.3.b "
+                       "is no longer finite; try a learning rate below 0.5"):
+        check_finite(adam)
+
+
 def test_a_step_takes_beta(images):
     vae = conv_vae(filters=2, rng=0)
     x, eps = vae.asarray(images[:4]), vae.noise(4, 0)
@@ -59,13 +89,14 @@ def test_the_same_seed_gives_the_same_bits_in_another_process(tmp_path):
     code = (
         "import hashlib, numpy as np\n"
         "from minivae import Adam, conv_vae\n"
-        "from minivae.data import batches, load_fashion_mnist\n"
-        "from minivae.train import train_step\n"
+        "from minivae.data import load_fashion_mnist\n"
+        "from minivae.train import epoch, train_step\n"
         "rng = np.random.default_rng(3)\n"
         "vae = conv_vae(rng=rng)\n"
         "adam = Adam(vae.params)\n"
-        "for x in batches(load_fashion_mnist().test_images[:640], 32, rng):\n"
-        "    train_step(vae, adam, x, vae.noise(len(x), rng))\n"
+        "images = load_fashion_mnist().test_images[:640]\n"
+        "for x, eps in epoch(vae, images, 32, rng):\n"
+        "    train_step(vae, adam, x, eps)\n"
         "bits = b''.join(p.tobytes() for p in vae.params.values())\n"
         "print(hashlib.sha256(bits).hexdigest())\n")
     a, b = (subprocess.run([sys.executable, "-c", code], check=True,

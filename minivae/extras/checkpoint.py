@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from ..backend import Array, get_xp, move, to_numpy
-from ..data import batches
 from ..optim import Adam
+from ..train import check_finite, epoch
 from ..vae import VAE
 from .npz import array_header
 
@@ -39,21 +39,17 @@ class Progress:
     log: list = field(default_factory=list)
     epoch_start: dict | None = None       # the generator's state back then
 
-    def batches(self, images: Array, batch_size: int,
-                rng: np.random.Generator) -> Iterator[Array]:
-        """Yield what is left of this epoch's batches, in its order.
+    def batches(self, vae: VAE, images: Array, batch_size: int,
+                rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
+        """Return what is left of this epoch's batches (x, eps), see epoch.
 
-        The order was drawn from rng at the epoch's start, the noise for each
-        batch after it. So a resumed epoch draws its order once more, from
-        rng as it was then, and its noise from rng as it is.
+        A resumed epoch is drawn once more, from rng as it was at its start.
         """
-        order = rng
         if self.batch == 0:
             self.epoch_start = rng.bit_generator.state
         else:
-            order = np.random.default_rng()
-            order.bit_generator.state = self.epoch_start
-        return islice(batches(images, batch_size, order), self.batch, None)
+            rng.bit_generator.state = self.epoch_start
+        return islice(epoch(vae, images, batch_size, rng), self.batch, None)
 
     def next_epoch(self) -> None:
         """The epoch is done."""
@@ -97,8 +93,11 @@ def save_run(path: Path, vae: VAE, adam: Adam, rng: np.random.Generator,
              progress: Progress, frames: list[bytes], **about: dict) -> None:
     """Write a run's state; about: more to remember, such as settings.
 
-    frames: the pictures so far, as PNG files.
+    frames: the pictures so far, as PNG files. Raises FloatingPointError, and
+    keeps the file as it was, if the parameters are of no more use.
     """
+    check_finite(adam)
+    progress.sum_of_losses = float(progress.sum_of_losses)     # from a GPU
     arrays = {name: to_numpy(a) for name, a in _arrays(vae, adam).items()}
     arrays |= {f"frames/{i}": np.frombuffer(frame, np.uint8)
                for i, frame in enumerate(frames)}

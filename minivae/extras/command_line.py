@@ -11,7 +11,8 @@ def parser(doc: str, out: str,
            limit: int | None = None) -> argparse.ArgumentParser:
     """Return a parser for a demo: doc is its help, out its folder.
 
-    One that trains has --seed and --limit, with limit for its default.
+    One that trains has --seed, --device and --limit, with limit for its
+    default; args.device is what choose_device takes.
     """
     result = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -23,6 +24,9 @@ def parser(doc: str, out: str,
             help=f"train on the first N images only ({limit})")
         result.add_argument("--seed", type=at_least(0), default=0,
                             metavar="N", help="of all randomness (0)")
+        result.add_argument("--device", choices=("auto", "cpu", "gpu"),
+                            default="auto", help="where to train; auto takes "
+                            "a GPU that works")
     return result
 
 

@@ -5,45 +5,52 @@ out in demos/train_fashion.py; this is the same loop, with a learning rate
 that falls to 0, so that a short training ends well.
 """
 from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 from tqdm import tqdm
 
-from ..backend import Array, get_xp
-from ..data import batches
+from ..backend import Array, move
 from ..optim import Adam
-from ..train import train_step
+from ..train import check_finite, epoch, train_step
 from ..vae import VAE
 from .workers import Workers, cores
+
+SHOW_EVERY = 10             # steps: each look at the loss waits for a GPU
 
 
 def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
         learning_rate: float = 4e-3, beta: float = 1.0, warmup: int = 0,
         noise: bool = True, seed: int = 0, name: str = "training",
-        watch: Callable[[int], None] | None = None) -> VAE:
+        watch: Callable[[int], None] | None = None,
+        xp: ModuleType = np) -> VAE:
     """Train vae on a Dataset's images (N, ...), and return it.
 
     beta: the KL's weight, reached after warmup batches. noise=False: z = mu;
     with beta=0 too, that is an ordinary autoencoder. watch: called with the
-    number of steps after each.
+    number of steps after each. xp: cupy, to train on a GPU; vae is there
+    while it is trained, and back on the CPU afterwards.
     """
     rng = np.random.default_rng(seed)
+    vae.to(xp)
+    images = move(images, xp)
     adam = Adam(vae.params, learning_rate)
     steps = epochs * -(-len(images) // batch_size)
-    on_cpu = get_xp(images) is np
-    count = min(cores(), batch_size // 8) if on_cpu else 1
+    count = min(cores(), batch_size // 8) if xp is np else 1
     team = vae if count < 2 else Workers(vae, images.shape[1:], count,
                                          batch_size)
     bar = tqdm(total=steps, desc=name, unit=" steps", leave=False,
                disable=None, dynamic_ncols=True)
     try:
         for _ in range(epochs):
-            for x in batches(images, batch_size, rng):
+            for x, eps in epoch(vae, images, batch_size, rng):
                 adam.learning_rate = learning_rate * (1 - adam.t / steps)
-                eps = vae.noise(len(x), rng) * noise
                 weight = beta * min(1, (adam.t + 1) / (warmup + 1))
-                loss = train_step(team, adam, x, eps, weight)
-                bar.set_postfix_str(f"loss {loss:.1f}", refresh=False)
+                loss = train_step(team, adam, x, eps * noise, weight)
+                if adam.t % SHOW_EVERY == 0:
+                    check_finite(adam)
+                    bar.set_postfix_str(f"loss {float(loss):.1f}",
+                                        refresh=False)
                 bar.update()
                 if watch:
                     watch(adam.t)
@@ -51,4 +58,4 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
         bar.close()
         if team is not vae:
             team.close()
-    return vae
+    return vae.to(np)

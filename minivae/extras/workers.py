@@ -20,6 +20,7 @@ import numpy as np
 
 from ..backend import Array
 from ..layers import check_array, sigmoid
+from ..optim import flatten, unflatten
 from ..vae import VAE
 
 # What the processes are started with. One thread for matrix products, since
@@ -67,7 +68,6 @@ class Workers:
                                           * dtype.itemsize), shape, dtype)
                   for name, shape in sizes.items()}
         self.shared = open_memory(memory)
-        self.shared_params = named(self.shared["params"], vae)
         self.pipes = []
         with environment(ENVIRONMENT):
             for index in range(count):
@@ -83,7 +83,7 @@ class Workers:
         """As VAE.loss_and_grads: the sum of what the processes found."""
         losses = self._run("loss_and_grads", beta, x=x, eps=eps)
         flat = self.shared["grads"][:len(losses)].sum(axis=0)
-        return sum(losses), named(flat, self.vae)
+        return sum(losses), unflatten(flat, self.vae.params)
 
     def elbo_terms(self, x: Array, eps: Array) -> tuple[Array, Array]:
         """As VAE.elbo_terms: each process fills its part."""
@@ -111,8 +111,7 @@ class Workers:
             of_all = self.shared[name]
             check_array("Workers", name, a, (N, *of_all.shape[1:]), of_all)
             of_all[:N] = a
-        for name, p in self.vae.params.items():
-            self.shared_params[name][...] = p
+        self.shared["params"][...] = flatten(self.vae.params)
         shares = min(len(self.pipes), N)
         cuts = [N * i // shares for i in range(shares + 1)]
         pipes = self.pipes[:shares]
@@ -145,7 +144,7 @@ def work(vae, memory, index, at_a_time, pipe):
     signal.signal(signal.SIGINT, signal.SIG_IGN)       # Ctrl-C is the parent's
     np.seterr(over="ignore", invalid="ignore")         # the loss shows it
     shared = open_memory(memory)
-    params = named(shared["params"], vae)
+    params = unflatten(shared["params"], vae.params)
     while True:
         try:
             task, start, stop, N, settings = pipe.recv()
@@ -171,7 +170,7 @@ def sum_grads(vae, shared, parts, index, N, beta) -> float:
                                              shared["eps"][part], beta)
         share = (part.stop - part.start) / N    # of a mean over N images
         loss += share * float(its_loss)
-        for name, g in named(flat, vae).items():
+        for name, g in unflatten(flat, vae.params).items():
             g += share * grads[name]
     return loss
 
@@ -197,15 +196,6 @@ def open_memory(memory) -> dict:
     """Return the shared arrays by name."""
     return {name: np.frombuffer(block, dtype).reshape(shape)
             for name, (block, shape, dtype) in memory.items()}
-
-
-def named(flat: np.ndarray, vae: VAE) -> dict:
-    """Return parts of flat (P,), shaped and named as vae's parameters."""
-    parts, start = {}, 0
-    for name, p in vae.params.items():
-        parts[name] = flat[start:start + p.size].reshape(p.shape)
-        start += p.size
-    return parts
 
 
 @contextlib.contextmanager
