@@ -229,3 +229,51 @@ def test_the_demos_that_train(cupy, monkeypatch, tmp_path, name, args):
     assert cupy.sent > sent
     for path in tmp_path.glob("*.png"):
         assert imageio.imread(path).std() > 5
+
+
+# ---- where there is a GPU --------------------------------------------------
+
+@pytest.fixture
+def gpu():
+    """The real CuPy, if it works here."""
+    xp, why = choose_device("auto")
+    return pytest.skip(why) if xp is np else xp
+
+
+def train_there(xp, steps):
+    """Train a little on xp; return the parameters' bytes, and memory used."""
+    rng, memory = np.random.default_rng(0), []
+    images = move(rng.integers(0, 2, (320, 28, 28, 1), bool), xp)
+    vae = conv_vae(rng=rng).to(xp)
+    adam = Adam(vae.params)
+    while adam.t < steps:
+        for x, eps in epoch(vae, images, 32, rng):
+            train_step(vae, adam, x, eps)
+            memory.append(xp.get_default_memory_pool().total_bytes())
+    return [to_numpy(p).tobytes() for p in vae.params.values()], memory
+
+
+@pytest.mark.parametrize("dtype, error", [("float32", 1e-5),
+                                          ("float64", 1e-12)])
+def test_layers_agree_on_a_gpu(gpu, dtype, error):
+    for cls in all_layers():
+        for (host, x), (device, _) in zip(examples(cls, dtype),
+                                          examples(cls, dtype)):
+            y, gpu_y = host.forward(x), device.to(gpu).forward(move(x, gpu))
+            dx, gpu_dx = host.backward(y), device.backward(move(y, gpu))
+            for got, want in zip([gpu_y, gpu_dx, *device.grads.values()],
+                                 [y, dx, *host.grads.values()], strict=True):
+                np.testing.assert_allclose(to_numpy(got), want, error,
+                                           error * abs(want).max())
+
+
+def test_gradient_checks_on_a_gpu(gpu, prove):
+    for cls in all_layers():
+        for layer, x in examples(cls):
+            prove(check_layer(layer.to(gpu), move(x, gpu), verbose=False))
+
+
+def test_a_gpu_repeats_itself_and_takes_no_more_memory(gpu):
+    bits, memory = train_there(gpu, 200)
+    assert bits == train_there(gpu, 200)[0]
+    assert memory[20] == memory[-1]
