@@ -20,7 +20,7 @@ from tqdm import tqdm
 from minivae import (VAE, Adam, Layer, Sequential, choose_device,
                      conv_vae)
 from minivae.backend import get_xp
-from minivae.data import batches, load_mnist
+from minivae.data import load_mnist
 from minivae.extras.command_line import at_least, parser, run
 from minivae.extras.nearest import nearest
 from minivae.plots import pixels, save_frame, show, tile
@@ -57,11 +57,12 @@ def build(D, rng):
 def train(images, labels, D, rng, xp):
     vae, label = build(D, rng)
     vae.to(xp)
-    adam, steps = Adam(vae.params), -(-len(images) // 32)
-    for part in tqdm(batches(np.arange(len(images)), 32, rng, int),
-                     total=steps, desc="training", unit=" steps",
-                     leave=False, disable=None):
-        adam.learning_rate = 4e-3 * (1 - adam.t / steps)
+    adam, order = Adam(vae.params), rng.permutation(len(images))
+    starts = range(0, len(images), 32)
+    for start in tqdm(starts, "training", unit=" steps", leave=False,
+                      disable=None):
+        part = order[start:start + 32]
+        adam.learning_rate = 4e-3 * (1 - adam.t / len(starts))
         label.labels = labels[part]
         x = vae.asarray(images[part])
         train_step(vae, adam, x, vae.noise(len(x), rng))

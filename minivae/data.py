@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import Array, get_xp
+from .backend import Array
 
 DATASETS = Path(__file__).parent / "datasets"
 FASHION_CLASSES = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal",
@@ -91,25 +91,22 @@ def binarize(grey: np.ndarray) -> np.ndarray:
 
 
 def batches(images: Array, batch_size: int,
-            rng: np.random.Generator | None = None,
             dtype=np.float32) -> Iterator[Array]:
-    """Yield the pixels of all images (N, ...) once, batch_size at a time.
+    """Yield the pixels of all images (N, ...), batch_size at a time.
 
-    In random order if rng is given; the last batch has what is left. Images
-    on a GPU give batches there. Raises ValueError for a batch_size that is
-    below 1 or above N.
+    The last batch has what is left. Raises ValueError for a batch_size that
+    is below 1 or above N.
     """
-    N = len(images)
+    check_batch_size(batch_size, len(images))
+    for start in range(0, len(images), batch_size):
+        yield to_float(images[start:start + batch_size], dtype)
+
+
+def check_batch_size(batch_size: int, N: int) -> None:
+    """Refuse one that is below 1 or above the number of images, N."""
     if not 1 <= batch_size <= N:
         raise ValueError(f"the batch size is {batch_size}, but it must lie "
                          f"between 1 and the number of images, {N}")
-    order = None
-    if rng is not None:
-        order = get_xp(images).asarray(rng.permutation(N))
-    for start in range(0, N, batch_size):
-        part = slice(start, start + batch_size)
-        batch = images[part] if order is None else images[order[part]]
-        yield to_float(batch, dtype)
 
 
 def to_float(images: Array, dtype=np.float32) -> Array:

@@ -13,25 +13,33 @@ from pathlib import Path
 
 import numpy as np
 
-from .backend import Array, get_xp, to_numpy
-from .data import DATASETS, batches, read_npz
+from .backend import Array, get_xp, move, to_numpy
+from .data import DATASETS, batches, check_batch_size, read_npz, to_float
 from .optim import Adam, flatten
 from .vae import VAE, conv_vae, reparameterize
 
 LOG_COLUMNS = ("epoch", "step", "train_loss", "test_elbo", "seconds")
 
 
-def epoch(vae: VAE, images: Array, batch_size: int,
-          rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-    """Return an iterator over all images once, in random order: (x, eps).
+def epoch(vae: VAE, images: Array, batch_size: int, rng: np.random.Generator,
+          share: tuple[int, int] = (0, 1)) -> Iterator[tuple[Array, Array]]:
+    """Yield all images once, in random order, with noise: batches (x, eps).
 
     images (N, ...) are those of a Dataset. The order and all noise, (N, D),
     are drawn at the epoch's beginning: so a GPU gets them in one transfer,
     and rng's state back then is all it takes to draw the epoch again.
+    share (i, n): of each batch, only the i-th of n parts, as equal as can
+    be; some may be empty. Raises ValueError for a batch_size below 1 or
+    above N.
     """
-    eps = vae.noise(len(images), rng)
-    return zip(batches(images, batch_size, rng, eps.dtype),
-               batches(eps, batch_size, dtype=eps.dtype))
+    N, (i, n) = len(images), share
+    check_batch_size(batch_size, N)
+    eps = vae.noise(N, rng)
+    order = move(rng.permutation(N), get_xp(images))
+    for start in range(0, N, batch_size):
+        size = min(batch_size, N - start)
+        part = slice(start + size * i // n, start + size * (i + 1) // n)
+        yield to_float(images[order[part]], eps.dtype), eps[part]
 
 
 def train_step(vae: VAE, adam: Adam, x: Array, eps: Array,

@@ -161,18 +161,29 @@ def work(vae, memory, index, at_a_time, pipe):
         pipe.send(result)
 
 
-def sum_grads(vae, shared, parts, index, N, beta) -> float:
-    """Return what some parts of N images add to the loss; sum gradients."""
-    loss, flat = 0.0, shared["grads"][index]
-    flat[...] = 0
-    for part in parts:
-        its_loss, grads = vae.loss_and_grads(shared["x"][part],
-                                             shared["eps"][part], beta)
-        share = (part.stop - part.start) / N    # of a mean over N images
-        loss += share * float(its_loss)
-        for name, g in unflatten(flat, vae.params).items():
-            g += share * grads[name]
-    return loss
+def sums(vae: VAE, x: Array, eps: Array, beta: float = 1.0,
+         at_a_time: int = 32) -> tuple[Array, Array]:
+    """Return the sum of all images' losses, and that of their gradients.
+
+    The latter is one vector. Images are computed a few at a time, so that
+    memory stays small however many there are; at least one.
+    """
+    loss, vector = 0.0, 0.0
+    for start in range(0, len(x), at_a_time):
+        some = slice(start, start + at_a_time)
+        mean, grads = vae.loss_and_grads(x[some], eps[some], beta)
+        loss += len(x[some]) * mean
+        vector += len(x[some]) * flatten(grads)
+    return loss, vector
+
+
+def share_of_grads(vae, shared, parts, index, N, beta) -> float:
+    """Return what some of N images add to the mean loss; and gradients."""
+    share, at_a_time = slice(parts[0].start, parts[-1].stop), parts[0]
+    loss, vector = sums(vae, shared["x"][share], shared["eps"][share], beta,
+                        at_a_time.stop - at_a_time.start)
+    shared["grads"][index] = vector / N
+    return float(loss) / N
 
 
 def fill_terms(vae, shared, parts, *_) -> None:
@@ -188,7 +199,7 @@ def fill_logits(vae, shared, parts, *_) -> None:
         shared["x"][part] = vae.decode(shared["eps"][part])
 
 
-TASKS = {"loss_and_grads": sum_grads, "elbo_terms": fill_terms,
+TASKS = {"loss_and_grads": share_of_grads, "elbo_terms": fill_terms,
          "decode": fill_logits}
 
 
