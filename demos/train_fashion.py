@@ -18,10 +18,12 @@ from minivae.data import load_fashion_mnist
 from minivae.extras.checkpoint import (Progress, Stop, circumstances, load,
                                        restore_run, save_run)
 from minivae.extras.command_line import run
+from minivae.extras.distributed import Distributed, check_alike, first
 from minivae.extras.report import (print_epoch, print_files, print_header,
                                    print_stop, progress_bar)
 from minivae.extras.training_options import (differences, load_images,
-                                             settings_of, training_arguments)
+                                             settings_of, share_out,
+                                             training_arguments)
 from minivae.extras.workers import Workers
 from minivae.plots import (draw_landscape, from_png, save_binarization,
                            save_curves, save_gif, save_reconstructions,
@@ -31,28 +33,29 @@ from minivae.train import (check_finite, evaluate, save_model, train_step,
 
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 SHOW_EVERY = 10             # batches: each look at the loss waits for a GPU
-AT_ONCE = 500               # test images that the workers share
+AT_ONCE = 100               # test images that one process computes
 
 
 def main(args):
     run = prepare(args)
     print_header(run)
     status = 0
-    with Stop() as stop:
+    with run.stop as stop:
         try:
             train(run, stop)
         except KeyboardInterrupt:
             status, reason = 130, stop.asked
         except (FloatingPointError, RuntimeError) as error:
             status, reason = 2, error            # no finite loss, or no worker
-        if run.team is not run.vae:
+        if args.workers > 1:
             run.team.close()
-        if status:
-            run.team = run.vae
+        run.team = run.vae
+        if status and run.leads:
             print_stop(run, reason)
             take_snapshot(run, f"stopped in epoch {run.progress.epoch}")
             save_all(run)
-        save_gif(args.out / "grid.gif", [from_png(f) for f in run.frames])
+        if run.leads:
+            save_gif(args.out / "grid.gif", [from_png(f) for f in run.frames])
     print_files(run)
     return status
 
@@ -65,14 +68,16 @@ def train(run, stop):
     for epoch in range(progress.epoch, args.epochs + 1):
         with progress_bar(run) as bar:
             for x, eps in progress.batches(run.vae, run.train_images,
-                                           args.batch_size, rng):
+                                           args.batch_size, rng, run.share):
                 beta = args.beta * min(1, (adam.t + 1) / (args.warmup + 1))
                 loss = train_step(run.team, adam, x, eps, beta)
 
+                size = min(args.batch_size,           # of all ranks' shares
+                           args.limit - progress.batch * args.batch_size)
                 progress.batch += 1
-                progress.sum_of_losses += loss * len(x)
+                progress.sum_of_losses += loss * size
                 progress.seconds = time.perf_counter() - start
-                bar.update(len(x))
+                bar.update(size)
                 if adam.t % SHOW_EVERY == 0:
                     check_finite(adam)
                     bar.set_postfix_str(f"loss {float(loss):.1f}",
@@ -93,9 +98,9 @@ def train(run, stop):
 
 
 def score(run, start):
-    progress = run.progress
+    args, progress = run.args, run.progress
     reconstruction, kl = evaluate(run.team, run.test_images, run.test_eps,
-                                  100 if run.team is run.vae else AT_ONCE)
+                                  AT_ONCE * args.workers * args.ranks)
     progress.seconds = time.perf_counter() - start
     progress.log.append({
         "epoch": progress.epoch, "step": run.adam.t,
@@ -109,42 +114,47 @@ def score(run, start):
 def prepare(args):
     """Return all that a run has, by name."""
     xp, device = choose_device(args.device)
-    if xp is not np:
-        args.workers = 1
-    data, title, notes = load_images(args)
+    notes = share_out(args, xp)
+    data, title, remarks = load_images(args)
     image_shape = data.train_images.shape[1:]
-    args.out.mkdir(parents=True, exist_ok=True)
 
     rng = np.random.default_rng(args.seed)      # all that training draws
     vae = conv_vae(image_shape, args.latent_dim, rng=rng,
                    likelihood=args.likelihood).to(xp)
     adam = Adam(vae.params, args.learning_rate)
     run = SimpleNamespace(
-        args=args, device=device, data=data, title=title, notes=notes,
-        rng=rng, vae=vae, adam=adam,
+        args=args, device=device, data=data, title=title,
+        notes=notes + remarks, rng=rng, vae=vae, adam=adam, team=vae,
+        leads=True, share=(0, 1), stop=Stop(),
         train_images=move(data.train_images[:args.limit], xp),
         test_images=move(data.test_images, xp),
         test_eps=vae.noise(len(data.test_images), rng),     # for all epochs
         settings=settings_of(args, data),
-        circumstances=circumstances(args.workers, device),
+        circumstances=circumstances(args.ranks, args.workers, device),
         progress=Progress(), frames=[])
     if args.resume:
         resume(run)
     elif checkpoint(args).exists():
-        notes.append(f"{args.out} has a checkpoint, which this run replaces; "
-                     "--resume would go on with it")
-    if args.likelihood == "bernoulli":
-        save_binarization(args.out / "binarization.png", data)
-    run.team = vae                          # or vae, on several cores
-    if args.workers > 1:
+        run.notes.append(f"{args.out} has a checkpoint, which this run "
+                         "replaces; --resume would go on with it")
+    if args.workers > 1:                    # the same vae, on several cores
         run.team = Workers(vae, image_shape, args.workers,
-                           max(args.batch_size, AT_ONCE))
+                           max(args.batch_size, AT_ONCE * args.workers))
+    if args.distributed:                    # and on several machines
+        check_alike(args.comm, run.settings)
+        run.team = Distributed(run.team, args.comm, 32 * args.workers)
+        run.share, run.stop = run.team.share, run.team.stop
+        run.leads = args.comm.rank == 0
+    if run.leads:
+        args.out.mkdir(parents=True, exist_ok=True)
+        if args.likelihood == "bernoulli":
+            save_binarization(args.out / "binarization.png", data)
     return run
 
 
 def resume(run):
     args = run.args
-    arrays, before = load(checkpoint(args))
+    arrays, before = first(args.comm, lambda: load(checkpoint(args)))
     run.notes += differences(args.out, run.settings | run.circumstances,
                              before["settings"] | before["circumstances"])
     run.progress, run.frames = restore_run(arrays, before, run.vae, run.adam,
@@ -160,17 +170,23 @@ def checkpoint(args):
 
 def save_checkpoint(run):
     args = run.args
+    if not run.leads:
+        return
     save_run(checkpoint(args), run.vae, run.adam, run.rng, run.progress,
              run.frames, circumstances=run.circumstances,
              settings=run.settings)
 
 
 def take_snapshot(run, title):
+    if not run.leads:
+        return
     run.frames.append(to_png(draw_landscape(run.team, title)))
     write_file(run.args.out / "grid_final.png", run.frames[-1])
 
 
 def save_all(run):
+    if not run.leads:
+        return
     out, vae, data, log = run.args.out, run.vae, run.data, run.progress.log
     write_log(out / "log.csv", log)
     save_model(out / "model.npz", vae, data.test_images.shape[1:])

@@ -43,6 +43,7 @@ TESTS = {
     "extras/workers": ["workers"],
     "extras/fit": ["fit"],
     "extras/checkpoint": ["checkpoint"],
+    "extras/distributed": ["distributed"],
     "extras/download": ["download"],
     "extras/idx": ["idx"],
     "extras/nearest": ["nearest"],

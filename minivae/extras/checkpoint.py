@@ -40,7 +40,8 @@ class Progress:
     epoch_start: dict | None = None       # the generator's state back then
 
     def batches(self, vae: VAE, images: Array, batch_size: int,
-                rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
+                rng: np.random.Generator, share: tuple[int, int] = (0, 1)
+                ) -> Iterator[tuple[Array, Array]]:
         """Return what is left of this epoch's batches (x, eps), see epoch.
 
         A resumed epoch is drawn once more, from rng as it was at its start.
@@ -49,7 +50,8 @@ class Progress:
             self.epoch_start = rng.bit_generator.state
         else:
             rng.bit_generator.state = self.epoch_start
-        return islice(epoch(vae, images, batch_size, rng), self.batch, None)
+        return islice(epoch(vae, images, batch_size, rng, share),
+                      self.batch, None)
 
     def next_epoch(self) -> None:
         """The epoch is done."""
@@ -67,24 +69,28 @@ class Stop:
     asked = ""                      # or the name of the signal
 
     def __enter__(self):
-        self.before = {number: signal.signal(number, self._note)
+        self.before = {number: signal.signal(number, self._heard)
                        for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def _note(self, number, frame):
-        self.asked = ("Ctrl-C" if number == signal.SIGINT
-                      else signal.Signals(number).name)
+    def _heard(self, number, frame):
+        self.note("Ctrl-C" if number == signal.SIGINT
+                  else signal.Signals(number).name)
+
+    def note(self, name: str) -> None:
+        """Remember that it is asked to stop, and by which signal."""
+        self.asked = name
 
     def __exit__(self, *error):
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
 
-def circumstances(workers: int, device: str) -> dict:
+def circumstances(ranks: int, workers: int, device: str) -> dict:
     """What else a run's last bits depend on."""
     return {"NumPy": np.__version__, "Python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
-            "workers": workers, "device": device}
+            "ranks": ranks, "workers": workers, "device": device}
 
 
 # ---- a run -----------------------------------------------------------------

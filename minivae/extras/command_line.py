@@ -3,8 +3,11 @@ import argparse
 import math
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+
+from .distributed import leave
 
 
 def parser(doc: str, out: str,
@@ -56,18 +59,24 @@ def run(main: Callable, arguments: Callable[[], argparse.Namespace]) -> None:
     2 after an error, which gets one sentence; 130 after Ctrl-C.
     """
     sys.stdout.reconfigure(line_buffering=True)      # into a file, too
+    status, sentence = 0, ""
     try:
-        sys.exit(main(arguments()))
+        status = main(arguments()) or 0
     except BrokenPipeError:           # who read what it prints has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        status = 1
     except OSError as problem:
-        print(f"error: {problem.filename or 'a file'} cannot be written or "
-              f"read ({problem.strerror}); make room or rights for it, or "
-              "choose another folder with --out", file=sys.stderr)
-        sys.exit(2)
+        status, sentence = 2, (
+            f"error: {problem.filename or 'a file'} cannot be written or "
+            f"read ({problem.strerror}); make room or rights for it, or "
+            "choose another folder with --out")
     except (ArithmeticError, RuntimeError, ValueError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        sys.exit(2)
+        status, sentence = 2, f"error: {problem}"
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
+    except Exception:             # our mistake: the other ranks must not wait
+        if "mpi4py.MPI" not in sys.modules:
+            raise
+        traceback.print_exc()
+        status = 1
+    leave(status, sentence)

@@ -20,6 +20,8 @@ FILES = {
 
 def print_header(run: SimpleNamespace) -> None:
     """Say what is trained on what, and what its figures mean."""
+    if not run.leads:
+        return
     args, progress = run.args, run.progress
     n_batches = -(-args.limit // args.batch_size)
     weighted = args.beta != 1 or args.warmup
@@ -54,13 +56,15 @@ def progress_bar(run: SimpleNamespace) -> tqdm:
     args, progress = run.args, run.progress
     return tqdm(total=args.limit, initial=progress.batch * args.batch_size,
                 desc=f"epoch {progress.epoch}/{args.epochs}", unit=" images",
-                leave=False, unit_scale=True, disable=None,
-                dynamic_ncols=True)
+                leave=False, unit_scale=True, dynamic_ncols=True,
+                disable=None if run.leads else True)
 
 
 def print_epoch(run: SimpleNamespace, reconstruction: float,
                 kl: float) -> None:
     """Print the line of an epoch whose row is the log's last."""
+    if not run.leads:
+        return
     *before, row = run.progress.log
     seconds = row["seconds"] - (before[-1]["seconds"] if before else 0)
     print(f"epoch {row['epoch']:2}/{run.args.epochs}  "
@@ -80,6 +84,8 @@ same command with --resume.""")
 
 def print_files(run: SimpleNamespace) -> None:
     """Say what is in the run's folder."""
+    if not run.leads:
+        return
     print(f"\nIn {run.args.out}:")
     for name, what in FILES.items():
         if (run.args.out / name).exists():

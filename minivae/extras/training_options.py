@@ -3,11 +3,15 @@ import argparse
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+
+import numpy as np
 
 from ..data import Dataset
 from ..vae import LIKELIHOODS
 from .checkpoint import load
 from .command_line import above_0, at_least
+from .distributed import first, settle, world
 from .download import download
 from .own_data import Own, load_own
 from .workers import cores
@@ -38,11 +42,11 @@ def training_arguments(name: str, title: str, load: Callable[[], Dataset]
         parser.set_defaults(epochs=1, learning_rate=1e-3,
                             out=Path("runs", f"{name}_quick"))
         args = parser.parse_args()
+    comm = world() if args.distributed else None
     if args.resume:
-        parser.set_defaults(**_resumed_settings(args))
+        parser.set_defaults(**first(comm, lambda: _resumed_settings(args)))
         args = parser.parse_args()
-    if args.workers is None:
-        args.workers = max(1, min(cores(), args.batch_size // 8))
+    args.comm = comm
     return args
 
 
@@ -88,6 +92,10 @@ def _add_run(group, name):
     add("--workers", type=at_least(1), metavar="N",
         help="processes that share each batch on a CPU (default: as many as "
              "there are cores, for 8 images each)")
+    add("--distributed", action="store_true",
+        help="share each batch with all processes that mpiexec has started")
+    add("--scale-batch", action="store_true",
+        help="with --distributed: --batch-size is that of each process")
     add("--checkpoint-every", type=at_least(1), default=500, metavar="N",
         help="batches between two checkpoints; there is also one after every "
              "epoch")
@@ -106,6 +114,34 @@ def _multiple_of_4(text):
     if size % 4:
         raise argparse.ArgumentTypeError(f"{text} is not a multiple of 4")
     return size
+
+
+# ---- what computes ---------------------------------------------------------
+
+def share_out(args: argparse.Namespace, xp: ModuleType) -> list[str]:
+    """Settle how many ranks and workers share a batch; return notes.
+
+    Sets args.ranks and args.workers, and scales args.batch_size.
+    """
+    args.ranks, here, notes = 1, 1, []
+    if args.comm is not None:
+        args.ranks, (_, here) = args.comm.size, settle(args.comm, xp)
+        notes.append(f"each batch is shared by {args.ranks} ranks, of which "
+                     f"{here} {'is' if here == 1 else 'are'} on this machine")
+        if args.scale_batch and not args.resume:
+            args.batch_size *= args.ranks
+            notes.append(
+                f"a batch has {args.batch_size} images; its gradient has less "
+                "noise, so try a --learning-rate up to sqrt("
+                f"{args.ranks}) times as large (Malladi et al. 2022)")
+    elif args.scale_batch:
+        raise ValueError("--scale-batch goes with --distributed")
+    if xp is not np:
+        args.workers = 1
+    elif args.workers is None:
+        share = args.batch_size // args.ranks
+        args.workers = max(1, min(cores() // here, share // 8))
+    return notes
 
 
 # ---- the images ------------------------------------------------------------

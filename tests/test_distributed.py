@@ -1,0 +1,358 @@
+"""Ranks of an MPI run compute what one process computes, and end together."""
+import functools
+import importlib.util
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import strict_cupy
+from test_cupy import few
+from test_demos import DEMOS, arguments
+from test_demos import load as load_demo
+
+from minivae import Adam, conv_vae
+from minivae.backend import get_xp, move, to_numpy
+from minivae.extras import command_line, distributed
+from minivae.extras.checkpoint import load
+from minivae.train import epoch, evaluate, load_model, train_step
+
+HERE = str(Path(__file__).parent), str(Path(__file__).parent.parent)
+MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+needs_mpi = pytest.mark.skipif(
+    not (MPIEXEC and importlib.util.find_spec("mpi4py")),
+    reason="MPI is not installed: pip install mpi4py mpich")
+
+
+def hundred_steps(dtype, batch_size, make_team, share=(0, 1), xp=np):
+    """Train a little: losses, parameters, and the ELBO's two parts."""
+    rng, images = np.random.default_rng(0), move(
+        np.random.default_rng(5).integers(0, 2, (95, 8, 8, 1), bool), xp)
+    vae = conv_vae((8, 8, 1), filters=4, rng=rng, dtype=dtype).to(xp)
+    team, adam, losses = make_team(vae), Adam(vae.params, 1e-3), []
+    while adam.t < 100:
+        for x, eps in epoch(vae, images, batch_size, rng, share):
+            losses.append(float(train_step(team, adam, x, eps)))
+    eps = vae.noise(95, 1)
+    return losses, vae.params, evaluate(team, images, eps, 40)
+
+
+def rank_main(path, dtype, batch_size):
+    """What each rank of the next test runs; every rank writes a file."""
+    comm = distributed.world()
+    found = hundred_steps(dtype, batch_size,
+                          lambda vae: distributed.Distributed(vae, comm, 3),
+                          (comm.rank, comm.size))
+    Path(f"{path}.{comm.rank}").write_bytes(pickle.dumps(found))
+
+
+def mpiexec(ranks, *command, **kwargs):
+    return subprocess.Popen(
+        [MPIEXEC, "-n", str(ranks), sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        encoding="utf-8", env=os.environ | {
+            "PYTHONPATH": os.pathsep.join(HERE),
+            # more ranks than cores, as root: Open MPI wants to be told
+            "OMPI_MCA_rmaps_base_oversubscribe": "1",
+            "OMPI_ALLOW_RUN_AS_ROOT": "1",
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}, **kwargs)
+
+
+def finish(process, seconds=60):
+    """Return what it printed, and its exit status; kill it if it hangs."""
+    try:
+        printed, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return printed, process.returncode
+
+
+@needs_mpi
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype, batch_size, error", [
+    ("float32", 10, 1e-5), ("float64", 10, 1e-12), ("float64", 3, 1e-12)])
+def test_ranks_compute_what_one_process_does(tmp_path, ranks, dtype,
+                                             batch_size, error):
+    path = tmp_path / "rank"
+    printed, status = finish(mpiexec(ranks, "-c", (
+        "from test_distributed import rank_main\n"
+        f"rank_main({str(path)!r}, {dtype!r}, {batch_size})")))
+    assert status == 0, printed
+    want = hundred_steps(dtype, batch_size, lambda vae: vae)
+    all_found = [pickle.loads(Path(f"{path}.{rank}").read_bytes())
+                 for rank in range(ranks)]
+    for losses, params, elbo in all_found:
+        np.testing.assert_allclose(losses, want[0], error)
+        np.testing.assert_allclose(elbo, want[2], error)
+        for name, p in want[1].items():
+            assert params[name].dtype == dtype
+            np.testing.assert_allclose(params[name], p, error,
+                                       error * abs(p).max())
+            # and all ranks have the same, to the last bit
+            np.testing.assert_array_equal(params[name],
+                                          all_found[0][1][name])
+
+
+# ---- the demo --------------------------------------------------------------
+
+def small_demo(out, *args, on_rank_1=""):
+    """What a rank runs: train_fashion.py, with few images to test on."""
+    demo = load_demo("train_fashion.py")
+    demo.load_fashion_mnist = functools.partial(few, demo.load_fashion_mnist,
+                                                1000)
+    sys.argv = ["demo", "--distributed", "--workers", "1", "--out", out, *args]
+    if on_rank_1:
+        distributed.PATIENCE = 1
+        if distributed.world().rank == 1:
+            exec(on_rank_1)
+    command_line.run(demo.main, demo.parse_arguments)
+
+
+def train(ranks, out, *args, **kwargs):
+    return mpiexec(ranks, "-c", (
+        "from test_distributed import small_demo\n"
+        f"small_demo(*{[str(out), *map(str, args)]!r}, **{kwargs!r})"))
+
+
+@needs_mpi
+def test_the_demo_on_three_ranks_and_on_another_number(monkeypatch,
+                                                       tmp_path):
+    args = "--epochs", 1, "--batch-size", 50
+    printed, status = finish(train(3, tmp_path / "run", *args))
+    assert status == 0, printed
+    assert "shared by 3 ranks, of which 3 are on this machine" in printed
+    assert printed.count("epoch  1/1") == printed.count("In ") == 1
+    # two processes go on; one alone does the same from the beginning
+    printed, status = finish(train(2, tmp_path / "run", "--resume",
+                                   "--epochs", 2))
+    assert status == 0, printed
+    assert "note      ranks was 3 and is 2" in printed
+    demo = load_demo("train_fashion.py")
+    args = arguments(demo, monkeypatch, "--epochs", 2, "--batch-size", 50,
+                     "--workers", 1, "--out", tmp_path / "alone")
+    args.load = functools.partial(few, args.load, 1000)
+    assert demo.main(args) == 0
+    one, other = (load_model(tmp_path / run / "model.npz").params
+                  for run in ("run", "alone"))
+    for name, p in other.items():
+        np.testing.assert_allclose(one[name], p, 1e-4, 1e-4)
+
+
+@needs_mpi
+def test_weak_scaling_says_what_it_does(tmp_path):
+    printed, status = finish(train(2, tmp_path, "--scale-batch", "--epochs",
+                                   1, "--batch-size", 50))
+    assert status == 0, printed
+    assert "1 x 10 batches of 100" in printed
+    assert "a batch has 100 images; its gradient has less noise, so " in (
+        printed)
+
+
+def wait_for_epoch_2(process, out):
+    """Return when the second epoch has begun."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if load(out / "checkpoint.npz")[1]["progress"]["epoch"] == 2:
+                return
+        except (FileNotFoundError, ValueError):
+            pass
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    pytest.fail("there is no second epoch")
+
+
+def rank_pids(process):
+    """The ranks of mpiexec's, by their commands."""
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], text=True,
+                            capture_output=True).stdout.splitlines()[1:]
+    family, found = {process.pid}, []
+    for line in sorted(listed, key=lambda line: int(line.split()[0])):
+        pid, parent, command = line.split(None, 2)
+        if int(parent) in family:
+            family.add(int(pid))
+            if command.split()[0] == sys.executable:
+                found.append(int(pid))
+    return found
+
+
+@needs_mpi
+@pytest.mark.skipif(not shutil.which("ps"), reason="there is no ps")
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_killed_rank_ends_the_run(tmp_path, which):
+    process = train(2, tmp_path, "--epochs", 500, "--checkpoint-every", 1)
+    wait_for_epoch_2(process, tmp_path)
+    os.kill(rank_pids(process)[which], signal.SIGKILL)
+    start = time.monotonic()
+    printed, status = finish(process, 30)
+    assert status != 0 and time.monotonic() - start < 30
+    assert "KILLED" in printed.upper() or "SIGNAL" in printed.upper()
+    _, state = load(tmp_path / "checkpoint.npz")
+    epochs = state["progress"]["epoch"] + 1
+    printed, status = finish(train(2, tmp_path, "--resume", "--epochs",
+                                   epochs))
+    assert status == 0, printed
+    assert f"epoch {epochs:2}/{epochs}" in printed
+
+
+@needs_mpi
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_stop_asked_of_one_rank_stops_all(tmp_path, which):
+    process = train(2, tmp_path, "--epochs", 500)
+    wait_for_epoch_2(process, tmp_path)
+    os.kill(rank_pids(process)[which], signal.SIGTERM)
+    printed, status = finish(process, 20)
+    assert status == 130, printed
+    assert printed.count("Stopped in epoch ") == 1
+    assert ("SIGTERM" if which == 0 else "another rank was stopped") in printed
+    assert load(tmp_path / "checkpoint.npz")[1]["progress"]["batch"] > 0
+
+
+# ---- ranks that differ, or fail alone --------------------------------------
+
+@needs_mpi
+@pytest.mark.parametrize("on_rank_1, sentence", [
+    ("sys.argv += ['--seed', '7']", "error: seed is 7 on rank 1, but 0 on "
+     "rank 0; start all ranks with the same command and the same images"),
+    ("sys.argv += ['--limit', '90']", "error: limit is 90 on rank 1, but 100"),
+    ("demo.load_fashion_mnist = lambda data=demo.load_fashion_mnist(): "
+     "data._replace(train_images=~data.train_images)", "error: images is "),
+    ("sys.argv += ['--data-dir', 'nowhere']",
+     "on rank 1, error: nowhere does not exist"),
+    ("demo.conv_vae = None", "TypeError: 'NoneType' object is not callable"),
+    ("demo.evaluate = lambda *a: 1 / 0",
+     "on rank 1, error: division by zero")])
+def test_ranks_that_differ_end_with_a_sentence(tmp_path, on_rank_1, sentence):
+    printed, status = finish(train(2, tmp_path, "--limit", 100, "--epochs", 1,
+                                   on_rank_1=on_rank_1), 20)
+    assert status != 0
+    assert printed.count(sentence) == 1, printed
+    assert "Traceback" not in printed or sentence.startswith("TypeError")
+
+
+@needs_mpi
+def test_what_fails_on_all_ranks_is_said_once(tmp_path):
+    printed, status = finish(train(3, tmp_path / "run", "--data-dir",
+                                   "nowhere"))
+    assert status == 2
+    assert printed.strip() == ("error: nowhere does not exist; --data-dir "
+                               "names a folder of IDX files or pictures, or "
+                               "an .npy or .npz file")
+
+
+@needs_mpi
+def test_only_rank_0_needs_the_checkpoint(tmp_path):
+    printed, status = finish(train(2, tmp_path / "run", "--resume"))
+    assert status == 2
+    assert printed.count("error: there is no checkpoint in ") == 1
+
+
+def test_without_mpi_there_is_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(RuntimeError, match="--distributed needs mpi4py and an "
+                       "MPI .*: pip install mpi4py mpich, then put mpiexec"):
+        distributed.world()
+
+
+def test_without_the_flag_mpi_is_not_imported():
+    done = subprocess.run([sys.executable, "-c", (
+        "import sys; sys.argv = ['x', '--limit', '9', '--batch-size', '3']\n"
+        f"sys.path.insert(0, {str(DEMOS)!r})\n"
+        "import train_fashion as demo\n"
+        "demo.share_out(demo.parse_arguments(), demo.np)\n"
+        "print([name for name in sys.modules if 'mpi4py' in name])")],
+        capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_scaling_a_batch_alone_is_refused():
+    done = subprocess.run([sys.executable, DEMOS / "train_fashion.py",
+                           "--scale-batch"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "error: --scale-batch goes with --distributed" in done.stderr
+
+
+# ---- on a GPU, with a stand-in ---------------------------------------------
+
+class OneRank:
+    """Plays a communicator of one rank."""
+
+    rank, size = 0, 1
+
+    def Allreduce(self, mine, total):
+        assert type(mine) is type(total) is np.ndarray
+        total[...] = mine
+
+    def bcast(self, what):
+        assert type(what) is np.ndarray
+        return what
+
+
+def test_a_gpus_arrays_go_through_the_host(monkeypatch):
+    cupy = strict_cupy.install(monkeypatch)
+    (losses, params, elbo), (gpu_losses, gpu_params, gpu_elbo) = (
+        hundred_steps("float64", 10, lambda vae: distributed.Distributed(
+            vae, OneRank(), 4), xp=xp) for xp in (np, cupy))
+    np.testing.assert_allclose(gpu_losses, losses, 1e-12)
+    np.testing.assert_allclose(gpu_elbo, elbo, 1e-12)
+    for name, p in params.items():
+        assert get_xp(gpu_params[name]) is cupy
+        np.testing.assert_allclose(to_numpy(gpu_params[name]), p, 1e-10,
+                                   1e-12)
+
+
+@needs_mpi
+def test_each_rank_of_a_machine_takes_its_own_gpu():
+    printed, status = finish(mpiexec(3, "-c", """
+from types import SimpleNamespace as Names
+from minivae.extras import command_line, distributed
+used, comm = [], distributed.world()
+gpus = Names(cuda=Names(
+    runtime=Names(getDeviceCount=lambda: 2),
+    Device=lambda number: Names(use=lambda: used.append(number))))
+found = comm.gather((distributed.settle(comm, gpus), used))
+if comm.rank == 0:
+    print(found)
+"""))
+    assert status == 0, printed
+    assert printed.strip() == "[((0, 3), [0]), ((1, 3), [1]), ((2, 3), [0])]"
+
+
+# ---- scaling.py ------------------------------------------------------------
+
+def test_the_model_is_its_formula():
+    machine = load_demo("scaling.py").Machine(
+        overhead=1e-3, update=1e-9, image=1e-4, latency=1e-5, bandwidth=1e9)
+    assert machine.step(1, 10, 10 ** 6) == pytest.approx(1e-3 + 1e-3 + 1e-3)
+    # four ranks: three images at most; 2·2 messages; 4 MB, 1.5 times
+    assert machine.step(4, 10, 10 ** 6) == pytest.approx(
+        1e-3 + 1e-3 + 3e-4 + 4e-5 + 6e-3)
+    assert machine.step(1, 10, 10 ** 6, 100) == pytest.approx(
+        1e-3 + 0.1 + 0.1)
+
+
+@needs_mpi
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_scaling_measures_and_predicts(tmp_path, ranks):
+    printed, status = finish(mpiexec(ranks, "-c", f"""
+import sys
+from minivae.extras import command_line
+from test_demos import load
+demo = load("scaling.py")
+real = demo.clock
+demo.clock = lambda comm, work, times: real(comm, work, 1)
+sys.argv = ["x", "--out", {str(tmp_path)!r}]
+command_line.run(demo.main, demo.parse_arguments)
+"""))
+    assert status == 0, printed
+    assert f"{ranks} rank{'s' * (ranks > 1)}, {ranks} on this mach" in printed
+    assert printed.count("network x 100 ") == 3
+    assert (tmp_path / "scaling.png").exists()
