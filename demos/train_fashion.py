@@ -180,7 +180,7 @@ def save_checkpoint(run):
 def take_snapshot(run, title):
     if not run.leads:
         return
-    run.frames.append(to_png(draw_landscape(run.team, title)))
+    run.frames.append(to_png(draw_landscape(run.team, title), title))
     write_file(run.args.out / "grid_final.png", run.frames[-1])
 
 

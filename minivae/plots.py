@@ -4,6 +4,7 @@ Each save_ function writes one file. They draw on figures of their own, so
 they need no screen, and change nothing of the caller's matplotlib. Ink is
 dark: probability 0 is white, 1 is black (or RGB, where there are 3 channels).
 """
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,12 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from scipy.special import ndtri
 
 from .backend import Array, to_numpy
 from .data import Dataset, batches, to_float
 from .train import write_file
 from .vae import VAE
+
+MARGINS = 60, 20, 50, 40    # pixels left, right, below, above a landscape
 
 
 def latent_grid(vae: VAE, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +82,7 @@ def draw_landscape(vae: VAE, title: str) -> np.ndarray:
     image, q = latent_grid(vae, max(5, min(20, 700 // max(one.shape[1:3]))))
     H, W, _ = image.shape
     # Sizes in pixels, 100 to the inch, so that no cell is blurred
-    left, right, bottom, top = 60, 20, 50, 40
+    left, right, bottom, top = MARGINS
     width, height = left + W + right, bottom + H + top
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     ax = figure.add_axes((left / width, bottom / height,
@@ -94,6 +99,12 @@ def draw_landscape(vae: VAE, title: str) -> np.ndarray:
     return pixels(figure)
 
 
+def bare_landscape(frame: np.ndarray) -> np.ndarray:
+    """Cut off what draw_landscape has put around the landscape."""
+    left, right, bottom, top = MARGINS
+    return frame[top:-bottom, left:-right]
+
+
 def pixels(figure: Figure) -> np.ndarray:
     """Draw a figure into bytes (rows, columns), or (…, 3) if it has colour.
 
@@ -106,14 +117,22 @@ def pixels(figure: Figure) -> np.ndarray:
     return rgb[..., 0].copy() if (rgb == rgb[..., :1]).all() else rgb
 
 
-def to_png(frame: np.ndarray) -> bytes:
+def to_png(frame: np.ndarray, title: str = "") -> bytes:
     """Return what a PNG file of a frame holds: small, and nothing lost."""
-    return imageio.imwrite("<bytes>", frame, extension=".png")
+    about, content = PngInfo(), io.BytesIO()
+    about.add_itxt("Title", title)
+    Image.fromarray(frame).save(content, "PNG", pnginfo=about)
+    return content.getvalue()
 
 
 def from_png(png: bytes) -> np.ndarray:
     """Return the frame again."""
-    return imageio.imread(png, extension=".png")
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def title_of(png: bytes) -> str:
+    """Return the title that to_png was given."""
+    return Image.open(io.BytesIO(png)).text.get("Title", "")
 
 
 def save_frame(path: Path, frame: np.ndarray) -> None:

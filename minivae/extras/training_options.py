@@ -7,7 +7,7 @@ from types import ModuleType
 
 import numpy as np
 
-from ..data import Dataset
+from ..data import Dataset, load_fashion_mnist, load_mnist
 from ..vae import LIKELIHOODS
 from .checkpoint import load
 from .command_line import above_0, at_least
@@ -20,7 +20,7 @@ from .workers import cores
 # change, with a note; and where its images are, which may have moved.
 FIXED = ("images", "likelihood", "seed", "limit", "batch_size", "latent_dim")
 FREE = "learning_rate", "beta", "warmup"
-SOURCE = "data_dir", "download", "image_size", "epochs"
+SOURCE = "title", "data_dir", "download", "image_size", "epochs"
 
 
 def training_arguments(name: str, title: str, load: Callable[[], Dataset]
@@ -171,6 +171,14 @@ def load_images(args: argparse.Namespace) -> Own:
     return own
 
 
+def images_of(settings: dict) -> Own:
+    """Return the images of a run, by the settings in its checkpoint."""
+    load = {"Fashion-MNIST": load_fashion_mnist, "MNIST": load_mnist}
+    args = argparse.Namespace(**settings, load=load[settings["title"]])
+    args.data_dir = args.data_dir and Path(args.data_dir)
+    return load_images(args)
+
+
 # ---- a run's settings, and those of the run that it resumes -----------------
 
 def settings_of(args: argparse.Namespace, data: Dataset) -> dict:
@@ -212,7 +220,7 @@ def _resumed_settings(args):
         raise ValueError(f"there is no checkpoint in {args.out}; start a run "
                          "without --resume, or name its folder with --out")
     settings = dict(load(path)[1]["settings"])
-    settings.pop("images")
+    del settings["images"], settings["title"]
     if settings["data_dir"]:
         settings["data_dir"] = Path(settings["data_dir"])
     return settings

@@ -1,0 +1,94 @@
+"""What is it like to walk through a latent space?
+
+    python demos/explore.py                                the model of clothes
+    python demos/explore.py --model runs/mnist/model.npz   one of yours
+
+Writes a page, explorer.html, with the decoder inside, and opens it in your
+browser: move over the plane, and see what each code decodes to. It needs no
+server and no network, and can be sent by mail. The checkpoint beside a model
+says what its images were, and how its landscape grew. With --matplotlib, a
+window does the same.
+"""
+import argparse
+import webbrowser
+from pathlib import Path
+
+from minivae import load_pretrained
+from minivae.data import load_fashion_mnist, load_mnist
+from minivae.extras.checkpoint import load
+from minivae.extras.command_line import run
+from minivae.extras.explorer import Frame, write_page
+from minivae.extras.explorer.window import open_window
+from minivae.extras.training_options import images_of
+from minivae.plots import bare_landscape, from_png, title_of
+from minivae.train import load_model
+
+SHIPPED = {"fashion": ("Fashion-MNIST", load_fashion_mnist),
+           "mnist": ("MNIST", load_mnist)}
+
+
+def load_all(name):
+    """Return a VAE, what to call it, its test images, and its frames."""
+    if name in SHIPPED:
+        title, load_data = SHIPPED[name]
+        return load_pretrained(name), title, load_data(), []
+    path = Path(name)
+    if not path.exists():
+        raise ValueError(f"there is no model {name}; name a model.npz that a "
+                         f"run has saved, or {' or '.join(SHIPPED)}")
+    vae = load_model(path)
+    checkpoint = path.with_name("checkpoint.npz")
+    if not checkpoint.exists():
+        print(f"note: there is no {checkpoint}, so the page has no test "
+              "images and no timeline")
+        return vae, path.parent.name or path.name, None, []
+    arrays, state = load(checkpoint)
+    pictures = [a.tobytes() for key, a in arrays.items()
+                if key.startswith("frames/")]
+    frames = [Frame(title_of(png), bare_landscape(from_png(png)))
+              for png in pictures]
+    try:
+        own = images_of(state["settings"])
+    except ValueError as problem:
+        print(f"note: the page has no test images: {problem}")
+        return vae, path.parent.name, None, frames
+    return vae, own.title, own.data, frames
+
+
+def main(args):
+    vae, title, data, frames = load_all(args.model)
+    if args.matplotlib:
+        import matplotlib.pyplot as plt
+        open_window(vae, title, data)
+        plt.show()
+        return
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    count = write_page(args.out, vae, title, data, frames)
+    print(f"""\
+{args.out}: {args.out.stat().st_size / 1e6:.2f} MB,
+with {count:,} test images and {len(frames)} pictures of training
+
+Look at {args.out} in a browser: move over the plane,
+and its codes become images.""")
+    if args.open:
+        webbrowser.open(args.out.resolve().as_uri())
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--model", default="fashion", metavar="FILE",
+        help="a model.npz, or fashion (the default) or mnist")
+    add("--out", type=Path, default=Path("runs/explore/explorer.html"),
+        metavar="FILE", help="the page (runs/explore/explorer.html)")
+    add("--no-open", dest="open", action="store_false",
+        help="only write the page")
+    add("--matplotlib", action="store_true",
+        help="open a window instead of writing a page")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main, parse_arguments)

@@ -1,0 +1,455 @@
+"""The page decodes as Python does, and does what it says: in a browser."""
+import json
+import shutil
+import time
+
+import matplotlib
+import numpy as np
+import pytest
+from test_demos import arguments, load
+
+from minivae import Sequential, Sigmoid, conv_vae, load_pretrained
+from minivae.data import Dataset, load_mnist
+from minivae.extras.explorer import Frame, window, write_page
+from minivae.plots import (bare_landscape, draw_landscape, from_png, title_of,
+                           to_png)
+from minivae.train import save_model
+
+CHROME, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+
+
+def dataset(shape, dtype=bool, N=130):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 2 if dtype == bool else 256, (N, *shape))
+    labels = (np.arange(N) % 3).astype("uint8")
+    images = images.astype(dtype)
+    return Dataset(images, labels, images, labels, images[:9], np.arange(9),
+                   ("red", "green", "</script>"))
+
+
+# ---- the file --------------------------------------------------------------
+
+def parts_of(path):
+    text = path.read_text(encoding="utf-8")
+    start = text.index('id="data">') + len('id="data">')
+    return json.loads(text[start:text.index("</script>", start)])
+
+
+def test_the_page_holds_all_and_is_small(tmp_path):
+    path = tmp_path / "a.html"
+    frames = [Frame(f"after {i}", np.full((560, 560), 7 * i, "uint8"))
+              for i in range(35)]
+    count = write_page(path, load_pretrained("mnist"), "MNIST", load_mnist(),
+                       frames)
+    assert count == 5000 and path.stat().st_size < 1.5e6
+    parts = parts_of(path)
+    assert [frame["title"] for frame in parts["frames"]][-1] == "after 34"
+    assert parts["points"]["names"] == list("0123456789")
+    names = [f"{p['name']} {p['file']}" for p in parts["python"]]
+    assert names == ["VAE.decode minivae/vae.py",
+                     "reparameterize minivae/vae.py",
+                     "spherical minivae/extras/paths.py"]
+    assert parts["python"][0]["source"].startswith("def decode(self, z")
+    for needed in "http://", "https://", "/* page.js */", "{DATA}":
+        assert needed not in path.read_text(encoding="utf-8")
+
+
+def test_where_there_is_little_room_fewer_images_are_shown(tmp_path):
+    vae = conv_vae((64, 64, 3), filters=8, likelihood="continuous")
+    data = dataset((64, 64, 3), np.uint8)        # noise: nothing is smaller
+    assert write_page(tmp_path / "a.html", vae, "noise", data) == 65
+    assert (tmp_path / "a.html").stat().st_size < 1.5e6
+
+
+@pytest.mark.parametrize("vae, sentence", [
+    (conv_vae((8, 8, 1), 1, filters=2), "x has 1 latent dimension, but a "
+     "plane needs two"),
+    (conv_vae((28, 28, 1), 2, filters=128), "the page of x would have "
+     r"[\d.]+ MB, but at most 1.5 were expected"),
+])
+def test_what_cannot_be_shown_gets_a_sentence(tmp_path, vae, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        write_page(tmp_path / "a.html", vae, "x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_layer_that_javascript_does_not_know(tmp_path):
+    vae = conv_vae((8, 8, 1), filters=2)
+    vae.decoder = Sequential([*vae.decoder.layers, Sigmoid()])
+    with pytest.raises(ValueError, match=r"cannot compute Sigmoid\(\); it "):
+        write_page(tmp_path / "a.html", vae, "x")
+
+
+def test_a_frame_keeps_its_title_and_loses_its_margins():
+    frame = draw_landscape(conv_vae((8, 8, 1), filters=2), "ε 1")
+    png = to_png(frame, "after ε 1")
+    assert title_of(png) == "after ε 1"
+    np.testing.assert_array_equal(from_png(png), frame)
+    bare = bare_landscape(frame)
+    assert bare.shape == (160, 160) and (bare == 255).mean() < 0.5
+
+
+# ---- the demo --------------------------------------------------------------
+
+def explore(monkeypatch, tmp_path, *args):
+    demo, opened = load("explore.py"), []
+    monkeypatch.setattr(demo.webbrowser, "open", opened.append)
+    demo.main(arguments(demo, monkeypatch, "--out", tmp_path / "a.html",
+                        *args))
+    return opened
+
+
+def test_explore_knows_the_run_beside_a_model(monkeypatch, tmp_path, capsys):
+    train = load("train_fashion.py")
+    assert train.main(arguments(
+        train, monkeypatch, "--limit", 64, "--epochs", 1, "--workers", 1,
+        "--out", tmp_path / "run")) == 0
+    capsys.readouterr()
+    opened = explore(monkeypatch, tmp_path, "--model",
+                     tmp_path / "run" / "model.npz")
+    assert opened == [(tmp_path / "a.html").as_uri()]
+    assert "with 5,000 test images and 3 pictures" in capsys.readouterr().out
+    parts = parts_of(tmp_path / "a.html")
+    assert parts["title"] == "Fashion-MNIST"
+    assert [frame["title"] for frame in parts["frames"]] == [
+        "before training", "epoch 1, after batch 1", "after epoch 1"]
+
+
+def test_explore_a_model_alone(monkeypatch, tmp_path, capsys):
+    save_model(tmp_path / "m.npz", conv_vae((8, 8, 1), filters=2), (8, 8, 1))
+    assert not explore(monkeypatch, tmp_path, "--model", tmp_path / "m.npz",
+                       "--no-open")
+    assert "so the page has no test images" in capsys.readouterr().out
+    assert parts_of(tmp_path / "a.html")["points"] is None
+
+
+@pytest.mark.parametrize("name, content, sentence", [
+    ("none.npz", None, "there is no model .*none.npz; name a model.npz"),
+    ("text.npz", b"hello", "text.npz is not a model of minivae")])
+def test_explore_with_a_bad_model(monkeypatch, tmp_path, name, content,
+                                  sentence):
+    if content:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=sentence):
+        explore(monkeypatch, tmp_path, "--model", tmp_path / name)
+
+
+def test_the_window_follows_the_mouse(monkeypatch):
+    monkeypatch.setattr(matplotlib, "get_backend", lambda: "a window")
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    figure = window.open_window(vae, "x", dataset((8, 8, 1)))
+    plane, image = figure.axes
+    before = image.images[0].get_array()
+    figure.canvas.draw()
+    x, y = plane.transData.transform((2.5, -1.5))
+    figure.canvas.callbacks.process("motion_notify_event",
+                                    matplotlib.backend_bases.MouseEvent(
+                                        "motion_notify_event", figure.canvas,
+                                        x, y))
+    assert "z = (2.50, -1.50)" in image.get_title()
+    z = np.array([[2.5, -1.5]], "float32")
+    np.testing.assert_allclose(image.images[0].get_array(),
+                               vae.decode(z, True)[0, ..., 0], 1e-4)
+    assert (image.images[0].get_array() != before).any()
+
+
+def test_without_a_screen_there_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(matplotlib, "get_backend", lambda: "agg")
+    with pytest.raises(RuntimeError, match="matplotlib has no window here"):
+        window.open_window(conv_vae((8, 8, 1), filters=2), "x")
+
+
+# ---- in a browser ----------------------------------------------------------
+
+webdriver = pytest.importorskip("selenium.webdriver",
+                                reason="pip install selenium")
+in_a_browser = pytest.mark.skipif(not (CHROME and DRIVER), reason=(
+    "there is no browser: Debian's chromium and chromium-driver"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROME
+    for argument in ("headless=new", "no-sandbox", "disable-gpu",
+                     "disable-quic", "no-first-run", "disable-sync",
+                     "disable-background-networking",
+                     "disable-component-update", "window-size=1280,900"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL",
+                                                 "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    """Open the page of a VAE; afterwards nothing must have gone wrong."""
+    def open_page(vae, data=None, frames=()):
+        path = tmp_path / "a.html"
+        write_page(path, vae, "a test", data, frames)
+        browser.get(path.as_uri())
+        return browser
+    yield open_page
+    assert browser.get_log("browser") == []
+    requests = [json.loads(entry["message"])["message"]
+                for entry in browser.get_log("performance")]
+    addresses = [request["params"]["request"]["url"] for request in requests
+                 if request["method"] == "Network.requestWillBeSent"]
+    assert addresses
+    assert all(a.startswith(("file:", "data:")) for a in addresses)
+
+
+def image_of(browser, id="image"):
+    return browser.execute_script(
+        f"return document.getElementById('{id}').toDataURL()")
+
+
+def z_of(browser):
+    return browser.execute_script("return Array.from(state.z)")
+
+
+def keys(browser, *pressed):
+    from selenium.webdriver.common.keys import Keys
+    plane = browser.find_element("id", "plane")
+    plane.send_keys(*(getattr(Keys, key, key) for key in pressed))
+
+
+@in_a_browser
+@pytest.mark.parametrize("vae", [
+    load_pretrained("fashion"), load_pretrained("mnist"),
+    conv_vae((8, 12, 3), 5, filters=3, rng=1)], ids="clothes digits rgb".split(
+        ))
+def test_javascript_decodes_as_python_does(page, vae):
+    z = np.random.default_rng(0).standard_normal((50, vae.latent_dim))
+    decoded = page(vae).execute_script(
+        "return arguments[0].map((z) => Array.from(decoder.decode(z)))",
+        z.tolist())
+    want = vae.decode(z.astype("float32"), apply_sigmoid=True)
+    np.testing.assert_allclose(np.reshape(decoded, want.shape), want, rtol=0,
+                               atol=1e-5)
+    assert want.std() > 1e-3
+
+
+@in_a_browser
+def test_decoding_is_quick(page, record_property):
+    milliseconds = page(load_pretrained("fashion")).execute_script("""
+        const times = [];
+        for (let k = 0; k < 150; k++) {
+          const start = performance.now();
+          decoder.decode([normal(), normal()]);
+          times.push(performance.now() - start);
+        }
+        return times.slice(50).sort((a, b) => a - b)[50];""")
+    record_property("milliseconds", milliseconds)
+    assert milliseconds < 16            # 60 frames a second
+
+
+@in_a_browser
+def test_the_pointer_decodes_where_it_is(page):
+    from selenium.webdriver.common.action_chains import ActionChains
+    browser = page(load_pretrained("mnist"), load_mnist())
+    before, plane = image_of(browser), browser.find_element("id", "plane")
+    ActionChains(browser).move_to_element_with_offset(
+        plane, plane.size["width"] // 4, 0).perform()
+    time.sleep(0.2)
+    reach = browser.execute_script("return REACH")
+    assert z_of(browser) == pytest.approx([reach / 2, 0], abs=0.05)
+    assert image_of(browser) != before
+    assert browser.find_element("id", "z").text.startswith("(")
+
+
+@in_a_browser
+def test_a_click_takes_the_test_image_under_it(page):
+    from selenium.webdriver.common.action_chains import ActionChains
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    for p in vae.params.values():
+        p *= 3                                   # so that the codes lie apart
+    data = dataset((8, 8, 1))
+    browser = page(vae, data)
+    time.sleep(0.3)
+    x, y = browser.execute_script("""
+        const mu = mean(7), box = plane.getBoundingClientRect();
+        return [toX(mu[0]), toX(mu[1])].map((v) =>
+          (v / plane.width - 0.5) * box.width);""")
+    ActionChains(browser).move_to_element_with_offset(
+        browser.find_element("id", "plane"), round(x), round(y)).click(
+        ).perform()
+    chosen = browser.execute_script("return state.chosen")
+    assert chosen >= 0
+    shown = browser.execute_script("return Array.from(inputImage(arguments[0])"
+                                   ")", chosen)
+    np.testing.assert_array_equal(np.reshape(shown, (8, 8, 1)),
+                                  data.test_images[chosen])
+    assert browser.find_element("id", "input-name").text == data.class_names[
+        chosen % 3]
+    # the noise: z = mu + amount·sigma·eps
+    mu, logvar = vae.encode(vae.asarray(data.test_images[chosen][None]))
+    eps = browser.execute_script("""
+        document.getElementById("eps").value = 2;
+        document.getElementById("eps").dispatchEvent(new Event("input"));
+        return Array.from(state.eps)""")
+    np.testing.assert_allclose(z_of(browser), mu[0] + 2 * np.exp(
+        logvar[0] / 2) * eps, 1e-4)
+    sample = image_of(browser, "sample")
+    browser.find_element("id", "draw").click()
+    assert image_of(browser, "sample") != sample
+
+
+@in_a_browser
+def test_grey_and_colour_come_through_exactly(page):
+    vae = conv_vae((8, 12, 3), filters=2, likelihood="continuous", rng=0)
+    data = dataset((8, 12, 3), np.uint8)
+    browser = page(vae, data)
+    time.sleep(0.3)
+    shown = browser.execute_script("return Array.from(inputImage(129))")
+    np.testing.assert_allclose(np.reshape(shown, (8, 12, 3)),
+                               data.test_images[129] / 255, 1e-6)
+
+
+@in_a_browser
+def test_the_legend_filters(page):
+    browser = page(load_pretrained("mnist"), load_mnist())
+    count = """
+        const copy = document.createElement("canvas");
+        copy.width = copy.height = dots.width;
+        const brush = copy.getContext("2d", { willReadFrequently: true });
+        brush.drawImage(dots, 0, 0);
+        return brush.getImageData(0, 0, dots.width, dots.width).data
+          .filter((value, i) => i % 4 === 3 && value > 0).length;"""
+    time.sleep(0.3)
+    everything = browser.execute_script(count)
+    buttons = browser.find_elements("css selector", "#legend button")
+    assert [button.text for button in buttons] == list("0123456789")
+    for button in buttons[:9]:
+        button.click()
+        assert button.get_attribute("aria-pressed") == "false"
+    assert 0 < browser.execute_script(count) < everything / 4
+    buttons[9].click()
+    assert browser.execute_script(count) == 0
+    buttons[9].click()
+    assert browser.execute_script(count) > 0
+
+
+@in_a_browser
+@pytest.mark.parametrize("way", ["straight", "spherical"])
+def test_the_path_plays(page, way):
+    from minivae.extras import paths
+    vae = load_pretrained("mnist")
+    browser = page(vae)
+    keys(browser, "ARROW_RIGHT", "ARROW_RIGHT", "a", "HOME")
+    for _ in range(4):
+        keys(browser, "ARROW_DOWN")
+    browser.find_element("id", "set-b").click()
+    browser.find_element("css selector", f"input[value={way}]").click()
+    a, b = (np.array(browser.execute_script(f"return Array.from(state.{end})"))
+            for end in "ab")
+    assert a == pytest.approx([0.2, 0]) and b == pytest.approx([0, 0.4])
+    want = getattr(paths, way)(a, b, 5)
+    got = [browser.execute_script(f"return Array.from(onTheWay({t}))")
+           for t in np.linspace(0, 1, 5)]
+    np.testing.assert_allclose(got, want, atol=1e-12)
+
+    play = browser.find_element("id", "play")
+    play.click()
+    assert play.text == "Stop" and play.get_attribute("aria-pressed") == "true"
+    seen = set()
+    for _ in range(5):
+        seen.add(tuple(z_of(browser)))
+        time.sleep(0.2)
+    play.click()
+    stopped = z_of(browser)
+    time.sleep(0.2)
+    assert len(seen) > 2 and z_of(browser) == stopped and play.text == "Play"
+
+
+@in_a_browser
+def test_keys_move_and_hide(page):
+    browser = page(load_pretrained("mnist"))
+    keys(browser, "ARROW_RIGHT", "ARROW_UP")
+    assert z_of(browser) == pytest.approx([0.1, -0.1])
+    before = image_of(browser)
+    keys(browser, "HOME")
+    assert z_of(browser) == [0, 0] and image_of(browser) != before
+    box = browser.find_element("id", "landscape")
+    keys(browser, "l")
+    assert not box.is_selected()
+    assert browser.switch_to.active_element == browser.find_element(
+        "id", "plane")
+
+
+@in_a_browser
+def test_more_numbers_get_sliders_and_axes(page):
+    browser = page(conv_vae((8, 8, 1), 4, filters=2, rng=0),
+                   dataset((8, 8, 1)))
+    sliders = browser.find_elements("css selector", "#sliders input")
+    assert len(sliders) == 4
+    browser.execute_script("arguments[0].value = 2; arguments[0].dispatchEvent"
+                           "(new Event('input'))", sliders[3])
+    assert z_of(browser) == [0, 0, 0, 2]
+    browser.execute_script("""
+        document.getElementById("across").value = 3;
+        document.getElementById("across").dispatchEvent(new Event("change"))
+        """)
+    keys(browser, "ARROW_LEFT")
+    assert z_of(browser)[3] == pytest.approx(1.9)
+    assert "4 numbers" in browser.find_element("css selector", "header").text
+
+
+@in_a_browser
+def test_the_timeline_shows_the_frames(page):
+    frames = [Frame(f"after {i}", np.full((60, 60), 80 * i, "uint8"))
+              for i in range(3)]
+    browser = page(conv_vae((8, 8, 1), filters=2), None, frames)
+    title = browser.find_element("id", "frame-title")
+    assert title.text == "after 2"
+    source = browser.find_element("id", "frame").get_attribute("src")
+    browser.execute_script("""
+        const slider = document.getElementById("timeline");
+        slider.value = 0;
+        slider.dispatchEvent(new Event("input"));""")
+    assert title.text == "after 0"
+    assert browser.find_element("id", "frame").get_attribute("src") != source
+    browser.find_element("id", "play-time").click()
+    time.sleep(0.4)
+    assert title.text != "after 0"
+
+
+@in_a_browser
+@pytest.mark.parametrize("width, height", [(1280, 900), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_and_follows_the_screen(page, width, height, scheme):
+    browser = page(load_pretrained("fashion"))
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+        "width": width, "height": height, "deviceScaleFactor": 2,
+        "mobile": width < 600})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
+        {"name": "prefers-color-scheme", "value": scheme}]})
+    time.sleep(0.5)
+    try:
+        wide, seen, paper, pixels = browser.execute_script("""
+            const box = document.getElementById("image")
+              .getBoundingClientRect();
+            return [document.documentElement.scrollWidth, box.bottom,
+                    paper[0], plane.width / plane.clientWidth]""")
+        assert wide <= width
+        assert seen <= height          # the image, beside or below the plane
+        assert (paper < 128) is (scheme == "dark")
+        assert pixels == pytest.approx(2, rel=0.01)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia",
+                                {"features": []})
+
+
+@in_a_browser
+def test_all_that_one_can_use_has_a_name(page):
+    browser = page(load_pretrained("mnist"), load_mnist(),
+                   [Frame("x", np.zeros((9, 9), "uint8"))])
+    nameless = browser.execute_script("""
+        return [...document.querySelectorAll("button, input, select, canvas")]
+          .filter((e) => !(e.textContent.trim() || e.ariaLabel
+                           || e.labels?.[0]?.textContent.trim()))
+          .map((e) => e.outerHTML)""")
+    assert nameless == []
