@@ -10,7 +10,7 @@ from minivae.extras.command_line import above_0, at_least, parser, run
 
 
 @pytest.mark.parametrize("problem, status, sentence", [
-    (None, None, ""),
+    (None, 0, ""),
     (ValueError("wrong"), 2, "error: wrong\n"),
     (FloatingPointError("no number"), 2, "error: no number\n"),
     (RuntimeError("no GPU"), 2, "error: no GPU\n"),

@@ -204,14 +204,20 @@ function drawPlane() {
 function drawAxes() {
   const size = plane.width;
   paint.fillStyle = colour("--text");
+  paint.strokeStyle = colour("--paper");          // around the letters
+  paint.lineWidth = 4 * unit;
   paint.font = `${13 * unit}px system-ui, sans-serif`;
+  const write = (...text) => {
+    paint.strokeText(...text);
+    paint.fillText(...text);
+  };
   const step = Math.ceil(REACH / 6), last = Math.floor(0.9 * REACH / step);
   for (let tick = -last * step; tick <= last * step; tick += step) {
-    paint.fillText(number(tick, 0), toX(tick) - 4 * unit, size - 6 * unit);
-    paint.fillText(number(tick, 0), 5 * unit, toX(tick) + 4 * unit);
+    write(number(tick, 0), toX(tick) - 4 * unit, size - 6 * unit);
+    write(number(tick, 0), 5 * unit, toX(tick) + 4 * unit);
   }
-  paint.fillText(`z[${state.across}]`, size - 34 * unit, size - 6 * unit);
-  paint.fillText(`z[${state.down}], downwards`, 5 * unit, 16 * unit);
+  write(`z[${state.across}]`, size - 34 * unit, size - 6 * unit);
+  write(`z[${state.down}], downwards`, 5 * unit, 16 * unit);
 }
 
 function drawEllipse(i) {
