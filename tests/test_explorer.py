@@ -201,9 +201,20 @@ def page(browser, tmp_path):
     assert all(a.startswith(("file:", "data:")) for a in addresses)
 
 
+def wait_until(condition):
+    """Wait until condition() holds: a busy machine may take its time."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.05)
+
+
 def image_of(browser, id="image"):
     return browser.execute_script(
         f"return document.getElementById('{id}').toDataURL()")
+
+
+LOADED = "return points.sheet.complete"
 
 
 def z_of(browser):
@@ -233,17 +244,18 @@ def test_javascript_decodes_as_python_does(page, vae):
 
 
 @in_a_browser
-def test_decoding_is_quick(page, record_property):
-    milliseconds = page(load_pretrained("fashion")).execute_script("""
+def test_decoding_is_quick(page):
+    browser = page(load_pretrained("fashion"))
+    medians = [browser.execute_script("""
         const times = [];
-        for (let k = 0; k < 150; k++) {
+        for (let k = 0; k < 51; k++) {
           const start = performance.now();
           decoder.decode([normal(), normal()]);
           times.push(performance.now() - start);
         }
-        return times.slice(50).sort((a, b) => a - b)[50];""")
-    record_property("milliseconds", milliseconds)
-    assert milliseconds < 16            # 60 frames a second
+        return times.sort((a, b) => a - b)[25];""") for _ in range(8)]
+    # at its best: the machine has other things to do, too
+    assert min(medians) < 8, medians
 
 
 @in_a_browser
@@ -253,10 +265,9 @@ def test_the_pointer_decodes_where_it_is(page):
     before, plane = image_of(browser), browser.find_element("id", "plane")
     ActionChains(browser).move_to_element_with_offset(
         plane, plane.size["width"] // 4, 0).perform()
-    time.sleep(0.2)
+    wait_until(lambda: image_of(browser) != before)
     reach = browser.execute_script("return REACH")
     assert z_of(browser) == pytest.approx([reach / 2, 0], abs=0.05)
-    assert image_of(browser) != before
     assert browser.find_element("id", "z").text.startswith("(")
 
 
@@ -268,7 +279,7 @@ def test_a_click_takes_the_test_image_under_it(page):
         p *= 3                                   # so that the codes lie apart
     data = dataset((8, 8, 1))
     browser = page(vae, data)
-    time.sleep(0.3)
+    wait_until(lambda: browser.execute_script(LOADED))
     x, y = browser.execute_script("""
         const mu = mean(7), box = plane.getBoundingClientRect();
         return [toX(mu[0]), toX(mu[1])].map((v) =>
@@ -302,7 +313,7 @@ def test_grey_and_colour_come_through_exactly(page):
     vae = conv_vae((8, 12, 3), filters=2, likelihood="continuous", rng=0)
     data = dataset((8, 12, 3), np.uint8)
     browser = page(vae, data)
-    time.sleep(0.3)
+    wait_until(lambda: browser.execute_script(LOADED))
     shown = browser.execute_script("return Array.from(inputImage(129))")
     np.testing.assert_allclose(np.reshape(shown, (8, 12, 3)),
                                data.test_images[129] / 255, 1e-6)
@@ -318,7 +329,6 @@ def test_the_legend_filters(page):
         brush.drawImage(dots, 0, 0);
         return brush.getImageData(0, 0, dots.width, dots.width).data
           .filter((value, i) => i % 4 === 3 && value > 0).length;"""
-    time.sleep(0.3)
     everything = browser.execute_script(count)
     buttons = browser.find_elements("css selector", "#legend button")
     assert [button.text for button in buttons] == list("0123456789")
@@ -354,14 +364,12 @@ def test_the_path_plays(page, way):
     play = browser.find_element("id", "play")
     play.click()
     assert play.text == "Stop" and play.get_attribute("aria-pressed") == "true"
-    seen = set()
-    for _ in range(5):
-        seen.add(tuple(z_of(browser)))
-        time.sleep(0.2)
+    seen = {tuple(z_of(browser))}
+    wait_until(lambda: seen.add(tuple(z_of(browser))) or len(seen) > 2)
     play.click()
     stopped = z_of(browser)
     time.sleep(0.2)
-    assert len(seen) > 2 and z_of(browser) == stopped and play.text == "Play"
+    assert z_of(browser) == stopped and play.text == "Play"
 
 
 @in_a_browser
@@ -412,8 +420,7 @@ def test_the_timeline_shows_the_frames(page):
     assert title.text == "after 0"
     assert browser.find_element("id", "frame").get_attribute("src") != source
     browser.find_element("id", "play-time").click()
-    time.sleep(0.4)
-    assert title.text != "after 0"
+    wait_until(lambda: title.text != "after 0")
 
 
 @in_a_browser
@@ -426,17 +433,17 @@ def test_it_fits_and_follows_the_screen(page, width, height, scheme):
         "mobile": width < 600})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
         {"name": "prefers-color-scheme", "value": scheme}]})
-    time.sleep(0.5)
     try:
-        wide, seen, paper, pixels = browser.execute_script("""
+        wait_until(lambda: browser.execute_script(
+            "return paper[0] < 128") is (scheme == "dark"))
+        wait_until(lambda: browser.execute_script(
+            "return plane.width / plane.clientWidth") == 2)
+        wide, seen = browser.execute_script("""
             const box = document.getElementById("image")
               .getBoundingClientRect();
-            return [document.documentElement.scrollWidth, box.bottom,
-                    paper[0], plane.width / plane.clientWidth]""")
+            return [document.documentElement.scrollWidth, box.bottom]""")
         assert wide <= width
         assert seen <= height          # the image, beside or below the plane
-        assert (paper < 128) is (scheme == "dark")
-        assert pixels == pytest.approx(2, rel=0.01)
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia",

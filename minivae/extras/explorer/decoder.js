@@ -15,7 +15,6 @@ class Decoder {
       layer.w = weights.subarray(layer.at, layer.at + layer.sizeW);
       layer.b = weights.subarray(layer.at + layer.sizeW,
                                  layer.at + layer.sizeW + layer.sizeB);
-      if (layer.kind === "transpose") layer.w = filtersLast(layer);
     }
   }
 
@@ -45,7 +44,8 @@ function relu(x) {
 
 /* A transposed convolution: each pixel x[p,q] paints a kernel of its size
    into y, at row p·SH and column q·SW, less the zeros that padding has put
-   before; where kernels overlap, they add up. See unpatches in conv.py. */
+   before; where kernels overlap, they add up. w is (KH, KW, F, C), as in
+   Keras. See unpatches in conv.py. */
 function transpose(x, { w, b, kernel, strides, before, input, output }) {
   const [KH, KW] = kernel, [SH, SW] = strides, [top, left] = before;
   const [P, Q, C] = input, [H, W, F] = output;
@@ -55,27 +55,14 @@ function transpose(x, { w, b, kernel, strides, before, input, output }) {
     for (let i = 0; i < KH; i++) for (let j = 0; j < KW; j++) {
       const row = p * SH + i - top, column = q * SW + j - left;
       if (row < 0 || row >= H || column < 0 || column >= W) continue;
-      const to = (row * W + column) * F;
-      for (let c = 0; c < C; c++) {
-        const value = x[(p * Q + q) * C + c];
-        if (value === 0) continue;              // half are, after a ReLU
-        const from = ((i * KW + j) * C + c) * F;
-        for (let f = 0; f < F; f++) y[to + f] += value * w[from + f];
+      const to = (row * W + column) * F, from = (p * Q + q) * C;
+      for (let f = 0; f < F; f++) {
+        const tap = ((i * KW + j) * F + f) * C;
+        let sum = 0;
+        for (let c = 0; c < C; c++) sum += x[from + c] * w[tap + c];
+        y[to + f] += sum;
       }
     }
   }
   return y;
-}
-
-/* Turn w (KH, KW, F, C), as Keras has it, to (KH, KW, C, F): so that the
-   innermost loop above runs along the memory. */
-function filtersLast({ w, kernel, input, output }) {
-  const taps = kernel[0] * kernel[1], C = input[2], F = output[2];
-  const turned = new Float32Array(w.length);
-  for (let tap = 0; tap < taps; tap++) {
-    for (let f = 0; f < F; f++) for (let c = 0; c < C; c++) {
-      turned[(tap * C + c) * F + f] = w[(tap * F + f) * C + c];
-    }
-  }
-  return turned;
 }
