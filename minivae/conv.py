@@ -113,12 +113,16 @@ def unpatches(p: Array, image_size: tuple, strides: tuple,
     padded, inside = zeros_around(p, image_size, (KH, KW), strides, padding)
     view = view_windows(padded, (KH, KW), strides)
     # All windows at once would overlap, and sums be lost. One tap of each (or
-    # SW taps in a row: long runs are quick) does not.
-    SW = strides[1]
+    # SW taps in a row: long runs are quick) does not; and the first SH times
+    # SW taps are the first at their pixels, so there is nothing to add to.
+    SH, SW = strides
     for i in range(KH):
         for j in range(0, KW, SW):
             taps = view[:, :, :, i, j:j + SW]
-            taps += p[:, :, :, i, j:j + SW]
+            if i < SH and j < SW:
+                taps[...] = p[:, :, :, i, j:j + SW]
+            else:
+                taps += p[:, :, :, i, j:j + SW]
     return inside
 
 
