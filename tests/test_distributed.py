@@ -101,6 +101,20 @@ def test_ranks_compute_what_one_process_does(tmp_path, ranks, dtype,
                                           all_found[0][1][name])
 
 
+class OneRank:
+    """Plays a communicator of one rank."""
+
+    rank, size = 0, 1
+
+    def Allreduce(self, mine, total):
+        assert type(mine) is type(total) is np.ndarray
+        total[...] = mine
+
+    def bcast(self, what):
+        assert type(what) is np.ndarray
+        return what
+
+
 # ---- the demo --------------------------------------------------------------
 
 def small_demo(out, *args, on_rank_1=""):
@@ -216,6 +230,26 @@ def test_a_stop_asked_of_one_rank_stops_all(tmp_path, which):
     assert load(tmp_path / "checkpoint.npz")[1]["progress"]["batch"] > 0
 
 
+def test_a_stop_is_agreed_on_with_the_next_sum():
+    class AnotherWishes(OneRank):
+        def Allreduce(self, mine, total):
+            super().Allreduce(mine, total)
+            total[-1] += 1
+
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    batch = np.ones((3, 8, 8, 1), "float32"), vae.noise(3, 0)
+    team = distributed.Distributed(vae, OneRank())
+    team.loss_and_grads(*batch)
+    assert not team.stop.asked
+    team.stop.note("SIGTERM")
+    assert not team.stop.asked              # the others do not know of it yet
+    team.loss_and_grads(*batch)
+    assert team.stop.asked == "SIGTERM"
+    team = distributed.Distributed(vae, AnotherWishes())
+    team.loss_and_grads(*batch)
+    assert team.stop.asked == "another rank was stopped"
+
+
 # ---- ranks that differ, or fail alone --------------------------------------
 
 @needs_mpi
@@ -281,20 +315,6 @@ def test_scaling_a_batch_alone_is_refused():
 
 
 # ---- on a GPU, with a stand-in ---------------------------------------------
-
-class OneRank:
-    """Plays a communicator of one rank."""
-
-    rank, size = 0, 1
-
-    def Allreduce(self, mine, total):
-        assert type(mine) is type(total) is np.ndarray
-        total[...] = mine
-
-    def bcast(self, what):
-        assert type(what) is np.ndarray
-        return what
-
 
 def test_a_gpus_arrays_go_through_the_host(monkeypatch):
     cupy = strict_cupy.install(monkeypatch)
