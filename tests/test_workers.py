@@ -1,6 +1,9 @@
 """Worker processes compute what one process does, up to rounding."""
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -136,6 +139,25 @@ def test_a_worker_that_dies_is_an_error_not_a_hang():
         first.join()
         with pytest.raises(RuntimeError, match="a worker process has died"):
             workers.loss_and_grads(x, eps)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such groups")
+def test_ctrl_c_while_they_start_is_the_parents_alone():
+    code = ("import time\nfrom minivae import conv_vae\n"
+            "from minivae.extras.workers import Workers\n"
+            "try:\n"
+            "    with Workers(conv_vae((8, 8, 1)), (8, 8, 1), count=2):\n"
+            "        print('here', flush=True)\n"
+            "        time.sleep(60)\n"
+            "except KeyboardInterrupt:\n"
+            "    print('stopped')\n")
+    with subprocess.Popen([sys.executable, "-c", code], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          start_new_session=True) as process:
+        assert process.stdout.readline() == "here\n"
+        os.killpg(process.pid, signal.SIGINT)     # as a terminal does
+        printed, errors = process.communicate(timeout=60)
+    assert printed == "stopped\n" and errors == ""
 
 
 def test_they_end_with_the_team_and_leave_the_environment_alone():

@@ -15,6 +15,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class Workers:
                   for name, shape in sizes.items()}
         self.shared = open_memory(memory)
         self.pipes = []
-        with environment(ENVIRONMENT):
+        with environment(ENVIRONMENT), no_ctrl_c():
             for index in range(count):
                 pipe, theirs = context.Pipe()
                 context.Process(target=work, daemon=True,
@@ -207,6 +208,19 @@ def open_memory(memory) -> dict:
     """Return the shared arrays by name."""
     return {name: np.frombuffer(block, dtype).reshape(shape)
             for name, (block, shape, dtype) in memory.items()}
+
+
+@contextlib.contextmanager
+def no_ctrl_c():
+    """Ignore Ctrl-C for a moment: what is started then ignores it for good."""
+    if threading.current_thread() is not threading.main_thread():
+        yield                                  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
