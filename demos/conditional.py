@@ -102,8 +102,9 @@ Of {len(as_asked):,} digits asked for, with codes drawn from the prior, \
 like real images of that digit.
 
 Look at {args.out / 'styles.png'}: each row is one code, decoded with
-ten labels. Slant and width stay, and the digit is what was asked for. (The
-worst are wide ones: there are none to learn from.)""")
+ten labels. Slant and width stay, and the digit is what was asked for, but
+for the code of a wide one: a wide "1" is a blot, as there was none to learn
+from.""")
 
 
 def parse_arguments():

@@ -91,8 +91,8 @@ def main(args):
         draw(part, feature, vae, given[:3], direction)
     save_frame(args.out / "features.png", pixels(figure))
     print(f"""
-Look at {args.out / 'features.png'}: at intensity 0 each row is the image as it
-was, and to the right of it grows what it had not.""")
+Look at {args.out / 'features.png'}: at intensity 0 each row is the image as
+it is reconstructed, and to the right of it grows what it had not.""")
 
 
 def draw(figure, feature, vae, given, direction):

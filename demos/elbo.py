@@ -51,11 +51,14 @@ class Run(NamedTuple):
     steps: list
     reconstruction: list
     kl: list
-    spread: np.ndarray         # variance of each code's mean, (D,), sorted
+    spread: np.ndarray         # variance of each number's mean, (D,), sorted
 
     @property
     def active(self):
-        """Codes that differ between images (Burda et al. 2016, section 5)."""
+        """How many numbers of a code differ between images, noticeably.
+
+        Burda et al. 2016, section 5.
+        """
         return int((self.spread > 0.01).sum())
 
 
@@ -84,9 +87,9 @@ def draw_collapse(path, runs, some):
         right.semilogy(range(1, 17), run_.spread, style, marker="o",
                        markersize=3)
     right.axhline(0.01, color="k", linewidth=0.8)
-    right.set(title="how much each code differs between images",
-              xlabel="code, of 16", ylabel="variance of its mean",
-              ylim=(1e-6, 10))
+    right.set(title="how much each number differs between images",
+              xlabel="number, of a code's 16", ylabel="variance of its mean",
+              ylim=(1e-4, 10))
     right.text(1, 0.008, "active: above 0.01", va="top", fontsize=9)
     left.set(title="reconstruction, nats", xlabel="step")
     middle.set(title="KL, nats", xlabel="step")
@@ -198,14 +201,15 @@ def main(args):
     data, vae = load_mnist(), load_pretrained("mnist")
     few = data.train_images[:args.limit]
     xp, _ = choose_device(args.device)
-    print("Trained with 16 numbers to a code:")
+    print("Trained with 16 numbers to a code; active are those that differ "
+          "between images:")
     runs = {}
     for beta, warmup in (1, 0), (10, 0), (10, 400), (30, 0):
         name = f"beta {beta}" + f", warm-up {warmup}" * (warmup > 0)
         runs[name] = r = train(few, data.test_images[:1000], args.seed, beta,
                                warmup, xp)
         print(f"  {name:<21}reconstruction {r.reconstruction[-1]:.1f}, "
-              f"KL {r.kl[-1]:.1f}, {r.active} of 16 codes active")
+              f"KL {r.kl[-1]:.1f}, {r.active} of 16 numbers active")
     draw_collapse(args.out / "collapse.png", runs,
                   data.test_images[data.grey_index[::5]])
     draw_estimators(args.out / "estimators.png", {

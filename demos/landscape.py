@@ -161,8 +161,10 @@ In {args.out}:
   patches.png   from a six to a zero, a nine to a seven, an eight to a one
   path.png      from an eight to a six, straight and on an arc; path.gif moves
 
-Look at features.png: digits with a feature in common lie in one region or
-two, although nobody told the VAE what a loop is, or what digits there are.""")
+Look at features.png: digits with a feature in common lie in a few regions,
+although nobody told the VAE what a loop is, or what digits there are. (Two
+numbers are few: fours lie among nines, and eights, among fives, are blurred.)
+""", end="")
 
 
 def parse_arguments():

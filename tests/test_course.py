@@ -140,7 +140,7 @@ def test_elbo_draws_and_counts(small, monkeypatch):
         demo.log_likelihood, step=0.08, reach=4.0))
     printed = small(demo, ["bound.png", "collapse.png", "estimators.png"],
                     "--limit", 320, "--images", 5)
-    assert len(re.findall(r"\d+ of 16 codes active", printed)) == 4
+    assert len(re.findall(r"\d+ of 16 numbers active", printed)) == 4
     one, twenty = map(float, re.findall(r"k = .*: (-?\d+\.\d+) ±",
                                         printed))
     assert one > twenty
