@@ -13,56 +13,28 @@ import argparse
 import webbrowser
 from pathlib import Path
 
-from minivae import load_pretrained
-from minivae.data import load_fashion_mnist, load_mnist
-from minivae.extras.checkpoint import load
 from minivae.extras.command_line import run
 from minivae.extras.explorer import Frame, write_page
 from minivae.extras.explorer.window import open_window
-from minivae.extras.training_options import images_of
+from minivae.extras.models import find_model
 from minivae.plots import bare_landscape, from_png, title_of
-from minivae.train import load_model
-
-SHIPPED = {"fashion": ("Fashion-MNIST", load_fashion_mnist),
-           "mnist": ("MNIST", load_mnist)}
-
-
-def load_all(name):
-    """Return a VAE, what to call it, its test images, and its frames."""
-    if name in SHIPPED:
-        title, load_data = SHIPPED[name]
-        return load_pretrained(name), title, load_data(), []
-    path = Path(name)
-    if not path.exists():
-        raise ValueError(f"there is no model {name}; name a model.npz that a "
-                         f"run has saved, or {' or '.join(SHIPPED)}")
-    vae = load_model(path)
-    checkpoint = path.with_name("checkpoint.npz")
-    if not checkpoint.exists():
-        print(f"note: there is no {checkpoint}, so the page has no test "
-              "images and no timeline")
-        return vae, path.parent.name or path.name, None, []
-    arrays, state = load(checkpoint)
-    pictures = [a.tobytes() for key, a in arrays.items()
-                if key.startswith("frames/")]
-    frames = [Frame(title_of(png), bare_landscape(from_png(png)))
-              for png in pictures]
-    try:
-        own = images_of(state["settings"])
-    except ValueError as problem:
-        print(f"note: the page has no test images: {problem}")
-        return vae, path.parent.name, None, frames
-    return vae, own.title, own.data, frames
 
 
 def main(args):
-    vae, title, data, frames = load_all(args.model)
+    vae, title, load_data, pngs = find_model(args.model)
+    try:
+        data = load_data()
+    except ValueError as problem:
+        print(f"note: no test images are shown: {problem}")
+        data = None
     if args.matplotlib:
         import matplotlib.pyplot as plt
         open_window(vae, title, data)
         plt.show()
         return
     args.out.parent.mkdir(parents=True, exist_ok=True)
+    frames = [Frame(title_of(png), bare_landscape(from_png(png)))
+              for png in pngs]
     count = write_page(args.out, vae, title, data, frames)
     print(f"""\
 {args.out}: {args.out.stat().st_size / 1e6:.2f} MB,

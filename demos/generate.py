@@ -8,27 +8,26 @@
 --model names a file that a run has saved, such as runs/fashion/model.npz, or
 one of the models that ship with minivae: fashion, the default, or mnist.
 Images are given as PNG or JPEG files of any size, dark on light (else add
---invert), or, for the models that ship, as numbers: places in the test set.
+--invert), or as numbers: places in the test set.
 
 The picture goes to runs/generate; --out names another file, a .png or a .gif,
 in which samples and interpolations move.
 """
 import argparse
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from minivae import load_pretrained
-from minivae.data import binarize, load_fashion_mnist, load_mnist, to_float
+from minivae.data import binarize, to_float
 from minivae.extras.command_line import at_least, run
+from minivae.extras.models import find_model
 from minivae.extras.own_data import read_picture
 from minivae.extras.paths import spherical, straight
 from minivae.plots import (decode, draw_landscape, encode, save_frame,
                            save_gif, save_images, save_samples)
-from minivae.train import load_model
 
-SHIPPED = {"fashion": load_fashion_mnist, "mnist": load_mnist}
 WALK = 8             # samples that a GIF walks through
 
 
@@ -56,7 +55,8 @@ def reconstruct(args, vae):
     rows = {"given": to_float(x), "decoded": decode(vae, encode(vae, x))}
     save_images(args.out, rows, names(args),
                 f"Through {vae.latent_dim} numbers and back")
-    return f"{len(x)} images, and what their codes decode to"
+    return (f"{len(x)} image{'s' * (len(x) > 1)}, and what the code of each "
+            "decodes to")
 
 
 def interpolate(args, vae):
@@ -106,16 +106,6 @@ def names(args):
     return [Path(name).name[-12:] for name in args.images]
 
 
-def load(name):
-    """Return the model that --model names, and the test images it knows."""
-    if name in SHIPPED:
-        return load_pretrained(name), SHIPPED[name]().test_images
-    if not Path(name).exists():
-        raise ValueError(f"there is no model {name}; name a file that a run "
-                         f"has saved, or {' or '.join(SHIPPED)}")
-    return load_model(Path(name)), None
-
-
 def given(args, vae, fewest):
     """Return the images that were given, as the model takes them."""
     if len(args.images) < fewest:
@@ -128,13 +118,11 @@ def given(args, vae, fewest):
 
 
 def a_test_image(args, place):
-    if args.test_images is None:
-        raise ValueError(f"{place} is no file, and only the models that ship "
-                         "with minivae have test images to count")
-    if place >= len(args.test_images):
+    images = args.load_data().test_images
+    if place >= len(images):
         raise ValueError(f"there is no test image {place}; the last one is "
-                         f"{len(args.test_images) - 1}")
-    return args.test_images[place]
+                         f"{len(images) - 1}")
+    return images[place]
 
 
 def a_picture(args, vae, path):
@@ -148,13 +136,17 @@ def a_picture(args, vae, path):
 
 
 def main(args):
-    vae, args.test_images = load(args.model)
+    found = find_model(args.model)
+    vae, args.load_data = found.vae, cache(found.load_data)
     args.image_shape = vae.decode(vae.noise(1, 0)).shape[1:]
     args.out = args.out or Path(f"runs/generate/{args.what}.png")
     if args.out.suffix not in (".png", ".gif"):
         raise ValueError(f"{args.out} is neither a .png nor a .gif file; name "
                          "one of these with --out")
     args.out.parent.mkdir(parents=True, exist_ok=True)
+    if args.images and MAKE[args.what] in (samples, landscape):
+        raise ValueError(f"{args.what} takes no images, but was given "
+                         f"{' '.join(args.images)}")
     made = MAKE[args.what](args, vae)
     print(f"Look at {args.out}: {made}.")
 

@@ -32,6 +32,7 @@ from minivae.train import (check_finite, evaluate, save_model, train_step,
                            write_file, write_log)
 
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
+SNAPSHOTS = 25              # at most, of the later epochs
 SHOW_EVERY = 10             # batches: each look at the loss waits for a GPU
 AT_ONCE = 100               # test images that one process computes
 
@@ -63,8 +64,10 @@ def main(args):
 def train(run, stop):
     args, rng, adam, progress = run.args, run.rng, run.adam, run.progress
     start = time.perf_counter() - progress.seconds
+    every = -(-args.epochs // SNAPSHOTS)
     if not run.frames:
         take_snapshot(run, "before training")
+        save_checkpoint(run)            # of this run, not of one before it
     for epoch in range(progress.epoch, args.epochs + 1):
         with progress_bar(run) as bar:
             for x, eps in progress.batches(run.vae, run.train_images,
@@ -90,9 +93,10 @@ def train(run, stop):
                 if stop.asked:
                     raise KeyboardInterrupt
         score(run, start)
-        if epoch > 1 or epoch == args.epochs:
-            take_snapshot(run, f"after epoch {epoch}")
-        save_all(run)
+        if epoch % every == 0 or epoch == args.epochs:
+            if epoch > 1 or epoch == args.epochs:
+                take_snapshot(run, f"after epoch {epoch}")
+            save_all(run)
         progress.next_epoch()
         save_checkpoint(run)
 
@@ -160,8 +164,8 @@ def resume(run):
     run.progress, run.frames = restore_run(arrays, before, run.vae, run.adam,
                                            run.rng)
     if run.progress.epoch > args.epochs:
-        raise ValueError(f"the run in {args.out} has had its {args.epochs} "
-                         f"epochs; give it more with --epochs")
+        raise ValueError(f"the run in {args.out} has had its epochs; "
+                         f"give it more than {args.epochs} with --epochs")
 
 
 def checkpoint(args):
@@ -192,6 +196,8 @@ def save_all(run):
     save_model(out / "model.npz", vae, data.test_images.shape[1:])
     if log:
         save_curves(out / "curves.png", log)
+    else:
+        (out / "curves.png").unlink(missing_ok=True)    # of a run before it
     examples = data.grey_index[::10]                     # one of each class
     save_reconstructions(out / "reconstructions.png", vae,
                          data.test_images[examples], data.names(examples))

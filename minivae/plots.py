@@ -178,9 +178,10 @@ def save_binarization(path: Path, data: Dataset) -> None:
     """Draw ten images, one of each class, grey and binarized."""
     chosen = data.grey_index[::10]
     save_images(path, {
-        "grey, 0 … 1": to_float(data.grey[::10]),
+        "given, 0 … 1": to_float(data.grey[::10]),
         "binary, > 0.5": to_float(data.test_images[chosen])},
-        data.names(chosen), "Every pixel becomes 0 or 1")
+        data.names(chosen), "Every number of a pixel becomes 0 or 1"
+        if data.grey.shape[-1] > 1 else "Every pixel becomes 0 or 1")
 
 
 def save_reconstructions(path: Path, vae: VAE, images: Array,
@@ -207,7 +208,8 @@ def scatter(ax: Axes, points: np.ndarray, labels: np.ndarray,
     """Draw points (N, 2), coloured by labels (N,), and name the classes."""
     order = np.random.default_rng(0).permutation(len(points))
     points, labels = points[order], labels[order]      # no class on top
-    ax.scatter(*points.T, s=4, alpha=0.7, linewidths=0,
+    size = 4 if len(points) > 500 else 25
+    ax.scatter(*points.T, s=size, alpha=0.7, linewidths=0,
                c=[f"C{c}" for c in labels])
     for c, name in enumerate(names):
         ax.scatter([], [], s=4, color=f"C{c}", label=name)

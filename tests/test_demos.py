@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import imageio.v3 as imageio
 import numpy as np
@@ -20,6 +21,7 @@ from minivae import check_function, conv_vae
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
 from minivae.extras import checkpoint, training_options
+from minivae.extras.report import print_epoch
 from minivae.train import load_model, save_model
 
 DEMOS = Path(__file__).parent.parent / "demos"
@@ -193,9 +195,47 @@ def test_a_stop_keeps_everything(monkeypatch, quick_run, capsys, reason,
             f"{3 + done}: ") in printed
     assert {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}.get(
         reason, str(reason)) in printed
-    assert "run the\nsame command with --resume" in printed
+    lower = "a lower --learning-rate and "
+    assert (f"run the\nsame command with {lower * ('nan' in str(reason))}"
+            "--resume.") in printed
     _, state = checkpoint.load(out / "checkpoint.npz")
     assert state["t"] == 3 + done and state["progress"]["batch"] == done
+
+
+def test_a_run_that_replaces_another_leaves_nothing_of_it(monkeypatch,
+                                                          quick_run, capsys):
+    assert quick_run() == 0
+
+    def no_step(*_):
+        raise FloatingPointError("the loss became nan")
+    monkeypatch.setattr(quick_run.demo, "train_step", no_step)
+    assert quick_run("--seed", 5) == 2
+    assert "has a checkpoint, which this run replaces" in (
+        capsys.readouterr().out)
+    out = quick_run.folder
+    _, state = checkpoint.load(out / "checkpoint.npz")
+    assert state["t"] == 0 and state["settings"]["seed"] == 5
+    assert not (out / "curves.png").exists()
+
+
+def test_many_epochs_have_few_pictures_and_few_steps_a_note(quick_run,
+                                                            capsys):
+    assert quick_run("--epochs", 60, "--limit", 32, "--checkpoint-every",
+                     100) == 0
+    arrays, _ = checkpoint.load(quick_run.folder / "checkpoint.npz")
+    assert sum(name.startswith("frames/") for name in arrays) == 22
+    assert ("60 steps are too few to learn much from; try --epochs 2000 "
+            "--learning-rate 1e-3") in capsys.readouterr().out
+
+
+def test_an_estimate_below_0_is_explained(capsys):
+    row = {"epoch": 1, "seconds": 1.0, "train_loss": 3.0, "test_elbo": -3.0}
+    run = SimpleNamespace(leads=True, args=SimpleNamespace(epochs=1),
+                          progress=SimpleNamespace(log=[row]))
+    print_epoch(run, -3.1, -0.1)
+    assert "- -0.1 KL (from one z an image: near 0" in capsys.readouterr().out
+    print_epoch(run, -2.9, 0.1)
+    assert "from one z" not in capsys.readouterr().out
 
 
 def stopped_by(reason, start, monkeypatch, stop_at):
@@ -249,8 +289,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
 def test_what_may_change_in_a_resumed_run(quick_run, capsys):
     assert quick_run("--seed", 7, "--checkpoint-every", 2) == 0
-    with pytest.raises(ValueError, match="has had its 2 epochs; give it more "
-                       "with --epochs"):
+    with pytest.raises(ValueError, match="has had its epochs; give it more "
+                       "than 2 with --epochs"):
         quick_run("--resume")
     out = quick_run.folder
     for flag, value, had in (("--batch-size", 16, 32), ("--seed", 0, 7),
@@ -529,15 +569,28 @@ def test_generate_takes_pictures_as_the_model_does(monkeypatch, tmp_path):
     assert demo.given(args, grey, 1)[0, 0, 0].tolist() == [245, 235, 195]
 
 
+def test_generate_knows_a_runs_test_images(monkeypatch, quick_run, tmp_path):
+    assert quick_run("--epochs", 1) == 0
+    demo = load("generate.py")
+    args = arguments(demo, monkeypatch, "reconstruct", 0, 9999, "--model",
+                     quick_run.folder / "model.npz", "--out",
+                     tmp_path / "r.png")
+    demo.main(args)
+    np.testing.assert_array_equal(demo.a_test_image(args, 9999),
+                                  load_fashion_mnist().test_images[9999])
+
+
 @pytest.mark.parametrize("args, sentence", [
-    (["samples", "--model", "nope"], "there is no model nope; name a file"),
+    (["samples", "--model", "nope"], "there is no model nope; name a mod"),
     (["reconstruct"], "reconstruct needs at least 1 image: PNG"),
     (["interpolate", 0], "interpolate needs at least 2 images"),
     (["reconstruct", 10000], "no test image 10000; the last one is 9999"),
     (["reconstruct", "no.png"], "no.png does not exist; name a PNG"),
     (["landscape", "--out", "a.gif"], "a landscape does not move"),
     (["samples", "--out", "a.txt"], "a.txt is neither a .png nor a .gif"),
-    (["reconstruct", 1, "--model", "own.npz"], "1 is no file, and only")])
+    (["samples", 3], "samples takes no images, but was given 3"),
+    (["reconstruct", 1, "--model", "own.npz"], "there is no checkpoint.npz "
+     "to say what the images were")])
 def test_generate_says_what_is_wrong(monkeypatch, tmp_path, args, sentence):
     monkeypatch.chdir(tmp_path)
     save_model(Path("own.npz"), conv_vae((8, 8, 1), filters=2), (8, 8, 1))

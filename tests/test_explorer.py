@@ -7,10 +7,12 @@ import matplotlib
 import numpy as np
 import pytest
 from test_demos import arguments, load
+from test_own_data import pictures
 
 from minivae import Sequential, Sigmoid, conv_vae, load_pretrained
 from minivae.data import Dataset, load_mnist
 from minivae.extras.explorer import Frame, window, write_page
+from minivae.extras.models import find_model
 from minivae.plots import (bare_landscape, draw_landscape, from_png, title_of,
                            to_png)
 from minivae.train import save_model
@@ -52,6 +54,15 @@ def test_the_page_holds_all_and_is_small(tmp_path):
     assert parts["python"][0]["source"].startswith("def decode(self, z")
     for needed in "http://", "https://", "/* page.js */", "{DATA}":
         assert needed not in path.read_text(encoding="utf-8")
+
+
+def test_of_many_frames_some_are_shown(tmp_path):
+    frames = [Frame(str(i), np.zeros((9, 9), "uint8")) for i in range(100)]
+    write_page(tmp_path / "a.html", conv_vae((8, 8, 1), filters=2), "x",
+               frames=frames)
+    titles = [f["title"] for f in parts_of(tmp_path / "a.html")["frames"]]
+    assert len(titles) == 40 and titles[0] == "0" and titles[-1] == "99"
+    assert max(np.diff(np.array(titles, int))) <= 3
 
 
 def test_where_there_is_little_room_fewer_images_are_shown(tmp_path):
@@ -115,11 +126,24 @@ def test_explore_knows_the_run_beside_a_model(monkeypatch, tmp_path, capsys):
         "before training", "epoch 1, after batch 1", "after epoch 1"]
 
 
+def test_explore_names_images_of_ones_own(monkeypatch, tmp_path):
+    pictures(tmp_path / "flags", size=(8, 8))
+    train, run = load("train_fashion.py"), tmp_path / "run"
+    assert train.main(arguments(
+        train, monkeypatch, "--data-dir", tmp_path / "flags", "--epochs", 1,
+        "--batch-size", 9, "--workers", 1, "--out", run)) == 0
+    found = find_model(str(run / "model.npz"))
+    assert found.title == "flags" and len(found.load_data().test_images) == 3
+    shutil.rmtree(tmp_path / "flags")
+    with pytest.raises(ValueError, match="flags does not exist"):
+        found.load_data()
+
+
 def test_explore_a_model_alone(monkeypatch, tmp_path, capsys):
     save_model(tmp_path / "m.npz", conv_vae((8, 8, 1), filters=2), (8, 8, 1))
     assert not explore(monkeypatch, tmp_path, "--model", tmp_path / "m.npz",
                        "--no-open")
-    assert "so the page has no test images" in capsys.readouterr().out
+    assert "note: no test images are shown: " in capsys.readouterr().out
     assert parts_of(tmp_path / "a.html")["points"] is None
 
 

@@ -17,6 +17,8 @@ FILES = {
     "model.npz": "the parameters, for minivae.train.load_model",
     "checkpoint.npz": "all that --resume needs"}
 
+FEW, ENOUGH = 200, 2000        # steps: what is nearly nothing, and a beginning
+
 
 def print_header(run: SimpleNamespace) -> None:
     """Say what is trained on what, and what its figures mean."""
@@ -24,6 +26,11 @@ def print_header(run: SimpleNamespace) -> None:
         return
     args, progress = run.args, run.progress
     n_batches = -(-args.limit // args.batch_size)
+    steps = args.epochs * n_batches
+    notes = run.notes + [
+        f"{steps} steps are too few to learn much from; try --epochs "
+        f"{-(-ENOUGH // n_batches)} --learning-rate 1e-3"
+    ] * (steps < FEW and not args.resume)
     weighted = args.beta != 1 or args.warmup
     weight = f", beta {args.beta:g} after {args.warmup} batches" * weighted
     binary = args.likelihood == "bernoulli"
@@ -39,7 +46,7 @@ pictures  {args.out}""")
     if args.resume:
         print(f"resumed   in epoch {progress.epoch}, after "
               f"{progress.batch:,} of its batches; step {run.adam.t:,}")
-    for note in run.notes:
+    for note in notes:
         print(f"note      {note}")
     print(f"""
 {summary(run.vae, run.data.test_images.shape[1:])}
@@ -67,19 +74,22 @@ def print_epoch(run: SimpleNamespace, reconstruction: float,
         return
     *before, row = run.progress.log
     seconds = row["seconds"] - (before[-1]["seconds"] if before else 0)
+    estimated = " (from one z an image: near 0, it can fall below)" * (kl < 0)
     print(f"epoch {row['epoch']:2}/{run.args.epochs}  "
           f"train loss {row['train_loss']:.1f}  "
           f"test ELBO {row['test_elbo']:.1f} = {reconstruction:.1f} "
-          f"reconstruction - {kl:.1f} KL  ({seconds:.0f} s)")
+          f"reconstruction - {kl:.1f} KL{estimated}  ({seconds:.0f} s)")
 
 
 def print_stop(run: SimpleNamespace, reason: object) -> None:
     """Say where and why a run stopped, and how it can go on."""
+    change = ("with a lower --learning-rate and"
+              if isinstance(reason, FloatingPointError) else "with")
     print(f"""
 Stopped in epoch {run.progress.epoch}, after {run.progress.batch:,} of its \
 batches and step {run.adam.t:,}: {reason}.
 Saving the model and the pictures. To go on from the last checkpoint, run the
-same command with --resume.""")
+same command {change} --resume.""")
 
 
 def print_files(run: SimpleNamespace) -> None:

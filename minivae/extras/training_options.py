@@ -32,7 +32,7 @@ def training_arguments(name: str, title: str, load: Callable[[], Dataset]
     """
     parser = argparse.ArgumentParser(
         description=f"Train a VAE on {title}, and watch a landscape grow.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        formatter_class=_Defaults)
     parser.set_defaults(load=load, title=title)
     _add_training(parser.add_argument_group("training"))
     _add_data(parser.add_argument_group("images"), title)
@@ -48,6 +48,15 @@ def training_arguments(name: str, title: str, load: Callable[[], Dataset]
         args = parser.parse_args()
     args.comm = comm
     return args
+
+
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Puts "(default: ...)" behind an option's help, if it has one."""
+
+    def _get_help_string(self, action):
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
 
 
 def _add_training(group):
@@ -167,7 +176,8 @@ def load_images(args: argparse.Namespace) -> Own:
                          f"{count} training images")
     if args.batch_size > args.limit:
         raise ValueError(f"--batch-size is {args.batch_size}, but there are "
-                         f"only {args.limit} images to train on")
+                         f"only {args.limit} images to train on; give it as "
+                         "--batch-size 8, for example")
     return own
 
 

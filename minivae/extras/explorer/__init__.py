@@ -25,7 +25,7 @@ from ..paths import spherical
 
 PACKAGE = Path(__file__).parents[3]          # where the folder minivae is
 LARGEST = 1_500_000      # characters in a page, so that it can be mailed
-MOST_POINTS = 5000
+MOST_POINTS, MOST_FRAMES = 5000, 40
 SPRITE_COLUMNS = 50      # test images side by side in one picture
 FRAME_PIXELS = 280       # of a picture of the landscape as it grew
 
@@ -42,16 +42,18 @@ def write_page(path: Path, vae: VAE, title: str, data: Dataset | None = None,
     """Write the page of a VAE and return how many test images it shows.
 
     data: whose test images to show as points; as many as there is room for.
-    frames: of its training. Raises ValueError for a VAE that it cannot show.
+    frames: of its training; of many, some, evenly spread. Raises ValueError
+    for a VAE that it cannot show.
     """
     if vae.latent_dim < 2:
         raise ValueError(f"{title} has {vae.latent_dim} latent dimension, but "
                          "a plane needs two; train with --latent-dim 2")
+    chosen = np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES))
     parts = {"title": title, "latentDim": vae.latent_dim,
              "layers": layers(vae), "python": python_sources(),
              "weights": base64_of(to_numpy(flatten(vae.decoder.params))),
              "frames": [{"title": frame.title, "image": frame_url(frame)}
-                        for frame in frames]}
+                        for frame in (frames[i] for i in chosen.astype(int))]}
     count = min(MOST_POINTS, len(data.test_images)) if data else 0
     while True:
         parts["points"] = points(vae, data, count) if count else None
@@ -62,7 +64,7 @@ def write_page(path: Path, vae: VAE, title: str, data: Dataset | None = None,
             raise ValueError(
                 f"the page of {title} would have {len(page) / 1e6:.1f} MB, "
                 f"but at most {LARGEST / 1e6:.1f} were expected; a model with "
-                "fewer parameters, or a run with fewer snapshots, fits")
+                "fewer parameters fits")
         count //= 2
     path.write_text(page, encoding="utf-8")
     return count

@@ -8,7 +8,7 @@ const decoder = new Decoder(data.layers, floats(data.weights));
 const [H, W, C] = data.layers.at(-1).output;
 const COLOURS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
                  "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"];
-const CELLS = 24;            // of the landscape, along each side
+const CELLS = H * W > 2000 ? 12 : 24;   // of the landscape, along each side
 const STEPS = 12;            // images on a path
 const NEAR = 14;             // pixels within which a click takes a point
 
@@ -162,7 +162,8 @@ function paintLandscape() {
 function paintDots() {
   dots.width = dots.height = plane.width;
   if (!points) return;
-  const brush = dots.getContext("2d"), dot = Math.max(1.5, plane.width / 220);
+  const brush = dots.getContext("2d"), many = points.count > 500;
+  const dot = (many ? 2.5 : 5) * unit;
   brush.globalAlpha = 0.75;
   for (let i = 0; i < points.count; i++) {
     if (!state.shown.has(points.labels[i])) continue;
@@ -211,7 +212,7 @@ function drawAxes() {
     paint.strokeText(...text);
     paint.fillText(...text);
   };
-  const step = Math.ceil(REACH / 6), last = Math.floor(0.9 * REACH / step);
+  const step = Math.ceil(REACH / 6), last = Math.floor(0.8 * REACH / step);
   for (let tick = -last * step; tick <= last * step; tick += step) {
     write(number(tick, 0), toX(tick) - 4 * unit, size - 6 * unit);
     write(number(tick, 0), 5 * unit, toX(tick) + 4 * unit);
