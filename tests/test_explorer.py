@@ -1,5 +1,6 @@
 """The page decodes as Python does, and does what it says: in a browser."""
 import json
+import re
 import shutil
 import time
 
@@ -139,11 +140,15 @@ def test_explore_names_images_of_ones_own(monkeypatch, tmp_path):
         found.load_data()
 
 
-def test_explore_a_model_alone(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("damaged", [False, True])
+def test_explore_a_model_alone(monkeypatch, tmp_path, capsys, damaged):
     save_model(tmp_path / "m.npz", conv_vae((8, 8, 1), filters=2), (8, 8, 1))
+    if damaged:
+        (tmp_path / "checkpoint.npz").write_bytes(b"not one")
     assert not explore(monkeypatch, tmp_path, "--model", tmp_path / "m.npz",
                        "--no-open")
-    assert "note: no test images are shown: " in capsys.readouterr().out
+    assert ("damaged" if damaged else "there is no") in re.search(
+        "note: no test images are shown: .*", capsys.readouterr().out)[0]
     assert parts_of(tmp_path / "a.html")["points"] is None
 
 

@@ -141,6 +141,19 @@ def test_a_worker_that_dies_is_an_error_not_a_hang():
             workers.loss_and_grads(x, eps)
 
 
+def test_they_are_started_deaf_to_ctrl_c(monkeypatch):
+    start, inherited = multiprocessing.process.BaseProcess.start, []
+
+    def watch(process):
+        inherited.append(signal.getsignal(signal.SIGINT))
+        start(process)
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", watch)
+    before = signal.getsignal(signal.SIGINT)
+    with Workers(small_vae(), SHAPE, count=2):
+        assert inherited == [signal.SIG_IGN] * 2
+        assert signal.getsignal(signal.SIGINT) is before
+
+
 @pytest.mark.skipif(os.name != "posix", reason="there are no such groups")
 def test_ctrl_c_while_they_start_is_the_parents_alone():
     code = ("import time\nfrom minivae import conv_vae\n"

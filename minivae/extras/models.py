@@ -39,12 +39,16 @@ def find_model(name: str) -> Found:
         raise ValueError(f"there is no model {name}; name a model.npz that a "
                          f"run has saved, or {' or '.join(SHIPPED)}")
     vae, checkpoint = load_model(path), path.with_name("checkpoint.npz")
-    if not checkpoint.exists():
+    try:
+        arrays, state = load(checkpoint)
+    except (FileNotFoundError, ValueError) as error:
+        problem = str(error)
+        if isinstance(error, FileNotFoundError):
+            problem = f"there is no {checkpoint} to say what the images were"
+
         def nothing():
-            raise ValueError(f"there is no {checkpoint} to say what the "
-                             "images were")
+            raise ValueError(problem)
         return Found(vae, path.parent.name or path.name, nothing)
-    arrays, state = load(checkpoint)
     settings = state["settings"]
     own = settings["data_dir"] and Path(settings["data_dir"]).name
     return Found(vae, own or settings["title"],
