@@ -87,9 +87,9 @@ def draw_collapse(path, runs, some):
         right.semilogy(range(1, 17), run_.spread, style, marker="o",
                        markersize=3)
     right.axhline(0.01, color="k", linewidth=0.8)
-    right.set(title="how much each number differs between images",
-              xlabel="number, of a code's 16", ylabel="variance of its mean",
-              ylim=(1e-4, 10))
+    right.set(title="how much each number varies",
+              xlabel="the 16 numbers of a code, sorted",
+              ylabel="variance of its mean", ylim=(1e-4, 10))
     right.text(1, 0.008, "active: above 0.01", va="top", fontsize=9)
     left.set(title="reconstruction, nats", xlabel="step")
     middle.set(title="KL, nats", xlabel="step")
