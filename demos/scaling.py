@@ -165,7 +165,7 @@ def draw(path, machine, P):
 
 def main(args):
     comm = world()
-    _, here = settle(comm, np)
+    here = settle(comm, np)
     threadpool_limits(1)                    # the same for any number of ranks
     vae = conv_vae(rng=0)
     images = load_fashion_mnist().train_images[:1024]

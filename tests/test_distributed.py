@@ -343,7 +343,7 @@ if comm.rank == 0:
     print(found)
 """))
     assert status == 0, printed
-    assert printed.strip() == "[((0, 3), [0]), ((1, 3), [1]), ((2, 3), [0])]"
+    assert printed.strip() == "[(3, [0]), (3, [1]), (3, [0])]"
 
 
 # ---- scaling.py ------------------------------------------------------------

@@ -115,10 +115,10 @@ def world() -> Any:
     return MPI.COMM_WORLD
 
 
-def settle(comm: Any, xp: ModuleType) -> tuple[int, int]:
+def settle(comm: Any, xp: ModuleType) -> int:
     """Give a rank its part of its machine: a GPU, or some of the cores.
 
-    Returns which of the ranks on this machine it is, and of how many.
+    Returns how many ranks are on this machine.
     """
     from mpi4py import MPI
     from threadpoolctl import threadpool_limits
@@ -128,7 +128,7 @@ def settle(comm: Any, xp: ModuleType) -> tuple[int, int]:
     else:
         count = xp.cuda.runtime.getDeviceCount()
         xp.cuda.Device(here.rank % count).use()
-    return here.rank, here.size
+    return here.size
 
 
 def first(comm: Any | None, function: Callable) -> Any:

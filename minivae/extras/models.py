@@ -7,14 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data import Dataset, load_fashion_mnist, load_mnist
+from ..data import Dataset
 from ..train import load_model, load_pretrained
 from ..vae import VAE
 from .checkpoint import load
-from .training_options import images_of
+from .training_options import EMBEDDED, images_of
 
-SHIPPED = {"fashion": ("Fashion-MNIST", load_fashion_mnist),
-           "mnist": ("MNIST", load_mnist)}
+SHIPPED = {"fashion": "Fashion-MNIST", "mnist": "MNIST"}
 
 
 class Found(NamedTuple):
@@ -33,7 +32,8 @@ class Found(NamedTuple):
 def find_model(name: str) -> Found:
     """Return the model that name names; ValueError if there is none."""
     if name in SHIPPED:
-        return Found(load_pretrained(name), *SHIPPED[name])
+        title = SHIPPED[name]
+        return Found(load_pretrained(name), title, EMBEDDED[title])
     path = Path(name)
     if not path.exists():
         raise ValueError(f"there is no model {name}; name a model.npz that a "

@@ -22,6 +22,8 @@ FIXED = ("images", "likelihood", "seed", "limit", "batch_size", "latent_dim")
 FREE = "learning_rate", "beta", "warmup"
 SOURCE = "title", "data_dir", "download", "image_size", "epochs"
 
+EMBEDDED = {"Fashion-MNIST": load_fashion_mnist, "MNIST": load_mnist}
+
 
 def training_arguments(name: str, title: str, load: Callable[[], Dataset]
                        ) -> argparse.Namespace:
@@ -134,7 +136,7 @@ def share_out(args: argparse.Namespace, xp: ModuleType) -> list[str]:
     """
     args.ranks, here, notes = 1, 1, []
     if args.comm is not None:
-        args.ranks, (_, here) = args.comm.size, settle(args.comm, xp)
+        args.ranks, here = args.comm.size, settle(args.comm, xp)
         notes.append(f"each batch is shared by {args.ranks} ranks, of which "
                      f"{here} {'is' if here == 1 else 'are'} on this machine")
         if args.scale_batch and not args.resume:
@@ -183,8 +185,7 @@ def load_images(args: argparse.Namespace) -> Own:
 
 def images_of(settings: dict) -> Own:
     """Return the images of a run, by the settings in its checkpoint."""
-    load = {"Fashion-MNIST": load_fashion_mnist, "MNIST": load_mnist}
-    args = argparse.Namespace(**settings, load=load[settings["title"]])
+    args = argparse.Namespace(**settings, load=EMBEDDED[settings["title"]])
     args.data_dir = args.data_dir and Path(args.data_dir)
     return load_images(args)
 
