@@ -4,7 +4,9 @@ Every layer asks the array that it is given, `xp = get_xp(x)`, and calls
 xp.maximum, xp.exp, ...: the same line runs on a CPU and on a GPU. This is
 the only file that imports cupy.
 """
+import functools
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +21,29 @@ def get_xp(x: Array) -> ModuleType:
     # No array can be CuPy's before somebody has imported cupy, so we never
     # have to: `import minivae` stays quick where there is no GPU.
     cupy = sys.modules.get("cupy")
-    return cupy if cupy and isinstance(x, cupy.ndarray) else np
+    return cupy if cupy and type(x).__module__.startswith("cupy") else np
+
+
+def fused(function: Callable) -> Callable:
+    """Let CuPy compute an elementwise function of arrays as one kernel.
+
+    Else every operation in it is a kernel of its own; and a GPU computes a
+    small array sooner than Python can ask for it. NumPy runs the function as
+    it stands, and so can you. It may only use operators and xp's functions.
+    """
+    kernels = {}
+
+    @functools.wraps(function)
+    def run(*arrays):
+        xp = get_xp(arrays[0])
+        if xp is np:
+            return function(*arrays)
+        if xp not in kernels:
+            # At its first call CuPy runs the function on placeholders, notes
+            # what is done to them, and compiles that
+            kernels[xp] = xp.fuse(function)
+        return kernels[xp](*arrays)
+    return run
 
 
 def to_numpy(x: Array) -> np.ndarray:

@@ -16,7 +16,7 @@ from types import ModuleType
 
 import numpy as np
 
-from .backend import Array, Seed, get_xp, move
+from .backend import Array, Seed, fused, get_xp, move
 
 
 class Layer:
@@ -208,10 +208,11 @@ class Sequential(Layer):
         return f"Sequential({self.layers})"
 
 
+@fused
 def sigmoid(x: Array) -> Array:
     """Return σ(x) without overflow: e^−|x| is never above 1."""
     xp = get_xp(x)
-    e = xp.exp(-abs(x))
+    e = xp.exp(-xp.abs(x))
     return xp.where(x >= 0, 1, e) / (1 + e)
 
 

@@ -7,7 +7,7 @@ computes. No clip and no small constant is needed: there is no log(0) below.
 """
 import math
 
-from .backend import Array, get_xp
+from .backend import Array, fused, get_xp
 from .layers import check_array, sigmoid
 
 LOG_2PI = math.log(2 * math.pi)
@@ -21,16 +21,22 @@ def bernoulli_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
     the same shape; returns (N,) and (N, ...). Kingma & Welling 2014,
     appendix C.1, here written in logits.
     """
+    check_array("bernoulli_logpdf", "logits", logits, ("N", ...))
+    check_array("bernoulli_logpdf", "x", x, logits.shape, like=logits)
+    logpdf, dlogits = _bernoulli(x, logits)
+    return sum_per_image(logpdf), dlogits
+
+
+@fused
+def _bernoulli(x, logits):
     # log p(x) = x·log σ(l) + (1 − x)·log(1 − σ(l))
     #          = x·l − log(1 + eˡ)
     #          = x·l − max(l, 0) − log(1 + e^−|l|)      no overflow
     # d/dl     = x − σ(l)
-    check_array("bernoulli_logpdf", "logits", logits, ("N", ...))
-    check_array("bernoulli_logpdf", "x", x, logits.shape, like=logits)
-    xp = get_xp(logits)
+    xp = get_xp(x)
     logpdf = (x * logits - xp.maximum(logits, 0)
-              - xp.log1p(xp.exp(-abs(logits))))
-    return sum_per_image(logpdf), x - sigmoid(logits)
+              - xp.log1p(xp.exp(-xp.abs(logits))))
+    return logpdf, x - sigmoid(logits)
 
 
 def gaussian_pixels_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
@@ -42,14 +48,20 @@ def gaussian_pixels_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
     reconstruction more against the KL. (A density can be above 1, and its
     logarithm above 0.)
     """
-    # With m = σ(l) and u = (x − m)/W:
-    # log p = Σ −½·(log 2πW² + u²)    d/dl = u/W·dm/dl,  dm/dl = m·(1 − m)
-    who, W = "gaussian_pixels_logpdf", PIXEL_WIDTH
+    who = "gaussian_pixels_logpdf"
     check_array(who, "logits", logits, ("N", ...))
     check_array(who, "x", x, logits.shape, like=logits)
-    m = sigmoid(logits)
+    logpdf, dlogits = _gaussian_pixels(x, logits)
+    return sum_per_image(logpdf), dlogits
+
+
+@fused
+def _gaussian_pixels(x, logits):
+    # With m = σ(l) and u = (x − m)/W:
+    # log p = Σ −½·(log 2πW² + u²)    d/dl = u/W·dm/dl,  dm/dl = m·(1 − m)
+    W, m = PIXEL_WIDTH, sigmoid(logits)
     u = (x - m) / W
-    logpdf = sum_per_image(-0.5 * (LOG_2PI + 2 * math.log(W) + u * u))
+    logpdf = -0.5 * (LOG_2PI + 2 * math.log(W) + u * u)
     return logpdf, u / W * m * (1 - m)
 
 
@@ -61,17 +73,23 @@ def gaussian_logpdf(
     z is (N, D); mu and logvar are too, or numbers (as they stand, the
     standard normal). Returns (N,) and three arrays (N, D).
     """
+    check_array("gaussian_logpdf", "z", z, ("N", "D"))
+    mu, logvar = (get_xp(z).full_like(z, a) if isinstance(a, (int, float))
+                  else a for a in (mu, logvar))              # (N, D)
+    check_array("gaussian_logpdf", "mu", mu, z.shape, like=z)
+    check_array("gaussian_logpdf", "logvar", logvar, z.shape, like=z)
+    logpdf, *gradients = _gaussian(z, mu, logvar)
+    return sum_per_image(logpdf), *gradients
+
+
+@fused
+def _gaussian(z, mu, logvar):
     # With u = (z − mu)/σ,  σ² = e^logvar:
     # log N = Σ −½·(log 2π + logvar + u²)
     # d/dz = −u/σ    d/dmu = u/σ    d/dlogvar = ½·(u² − 1), as du/dlogvar = −½u
-    check_array("gaussian_logpdf", "z", z, ("N", "D"))
-    mu, logvar = (a + 0 * z if isinstance(a, (int, float)) else a
-                  for a in (mu, logvar))                     # (N, D)
-    check_array("gaussian_logpdf", "mu", mu, z.shape, like=z)
-    check_array("gaussian_logpdf", "logvar", logvar, z.shape, like=z)
     precision = get_xp(z).exp(-0.5 * logvar)                 # 1/σ
     u = (z - mu) * precision
-    logpdf = sum_per_image(-0.5 * (LOG_2PI + logvar + u * u))
+    logpdf = -0.5 * (LOG_2PI + logvar + u * u)
     return logpdf, -u * precision, u * precision, 0.5 * (u * u - 1)
 
 

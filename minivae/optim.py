@@ -1,7 +1,7 @@
 """Adam: gradient descent with a step size of its own for every weight."""
 import math
 
-from .backend import Array, get_xp
+from .backend import Array, fused, get_xp
 
 
 class Adam:
@@ -58,12 +58,17 @@ class Adam:
         rate = (self.learning_rate * math.sqrt(1 - self.beta_2 ** self.t)
                 / (1 - self.beta_1 ** self.t))
         g = flatten({name: grads[name] for name in self.params})
-        m, v = self._m, self._v
-        m += (1 - self.beta_1) * (g - m)          # running mean of g
-        v += (1 - self.beta_2) * (g * g - v)      # running mean of g²
-        change = rate * m / (get_xp(v).sqrt(v) + self.epsilon)
+        change = _update(self._m, self._v, g, 1 - self.beta_1,
+                         1 - self.beta_2, rate, self.epsilon)
         for name, d in unflatten(change, self.params).items():
             self.params[name] -= d
+
+
+@fused
+def _update(m, v, g, new_in_m, new_in_v, rate, epsilon):
+    m += new_in_m * (g - m)                       # running mean of g
+    v += new_in_v * (g * g - v)                   # running mean of g²
+    return rate * m / (get_xp(v).sqrt(v) + epsilon)
 
 
 def flatten(arrays: dict) -> Array:

@@ -4,8 +4,10 @@ It computes with NumPy, and so differs from CuPy in nothing but speed where
 code is right. Where code is wrong it raises, as CuPy does (or silently does
 something else): a NumPy array mixed with one of its own, an implicit
 conversion, a name that CuPy does not have. Reductions give arrays of no
-axes, as on a GPU, not numbers. cupy_names.json has the names that CuPy has;
-test_cupy.py compares them with the real one where that is installed.
+axes, as on a GPU, not numbers. In cupy.fuse it allows what CuPy traces, and
+no more. And it counts what a GPU would be asked to do. cupy_names.json has
+the names that CuPy has; test_cupy.py compares them with the real one where
+that is installed.
 """
 import json
 import operator
@@ -18,12 +20,14 @@ import numpy as np
 NAMES = json.loads((Path(__file__).parent / "cupy_names.json").read_text())
 MODULE_NAMES = set(NAMES["cupy"].split())
 ARRAY_NAMES = set(NAMES["ndarray"].split())
+ONLY_VIEWS = {"empty", "reshape", "ravel", "transpose"}    # no kernel is run
 
 
 def wrap(value):
     """Turn what NumPy gave into what CuPy would have given."""
     if isinstance(value, (np.ndarray, np.generic)):
-        return ndarray(np.asarray(value))
+        kind = Placeholder if StrictCupy.fusing else ndarray
+        return kind(np.asarray(value))
     if isinstance(value, (tuple, list)):
         return type(value)(map(wrap, value))
     return value
@@ -44,6 +48,7 @@ def unwrap(value):
 class ndarray:
     """Plays cupy.ndarray."""
 
+    __module__ = "cupy"
     __array_ufunc__ = None             # numpy_array + this one: TypeError
     fetched = 0                        # how often the CPU has asked for values
 
@@ -66,6 +71,7 @@ class ndarray:
             return wrap(value)
 
         def method(*args, **kwargs):
+            launch(name)
             return wrap(value(*map(unwrap, args), **{
                 k: unwrap(v) for k, v in kwargs.items()}))
         return method
@@ -74,6 +80,7 @@ class ndarray:
         return wrap(self._a[unwrap(index)])
 
     def __setitem__(self, index, value):
+        launch("copy")
         self._a[unwrap(index)] = unwrap(value)
 
     def __len__(self):
@@ -94,6 +101,7 @@ def _operator(name):
         "iadd", "isub", "imul", "itruediv") else name
 
     def method(self, *others):
+        launch(name)
         function = getattr(operator, f"__{name}__")
         if name == plain:
             return wrap(function(self._a, *map(unwrap, others)))
@@ -101,6 +109,7 @@ def _operator(name):
         return self
 
     def reflected(self, other):
+        launch(name)
         return wrap(getattr(operator, f"__{name}__")(unwrap(other), self._a))
     return method, reflected
 
@@ -113,11 +122,32 @@ for _name in ("add sub mul truediv floordiv mod pow matmul lt le gt ge eq ne "
         setattr(ndarray, f"__r{_name}__", _reflected)
 
 
+class Placeholder(ndarray):
+    """What cupy.fuse gives to a function: it has operators, and no more."""
+
+    __module__ = "cupy"
+
+    def __getattr__(self, name):
+        raise NotImplementedError(f"{name} was asked for inside cupy.fuse")
+
+    def refuse(self, *_):
+        raise TypeError("this was asked for inside cupy.fuse")
+
+    __abs__ = __getitem__ = __setitem__ = __len__ = __matmul__ = get = refuse
+
+
+def launch(name):
+    """Count a kernel; what happens inside cupy.fuse is part of one."""
+    StrictCupy.launched += not (StrictCupy.fusing or name in ONLY_VIEWS)
+
+
 class StrictCupy(types.ModuleType):
     """Plays the module cupy: each of its functions is NumPy's."""
 
     ndarray = ndarray
     sent = 0                           # arrays that came from NumPy
+    launched = 0                       # kernels
+    fusing = False
 
     def __init__(self):
         super().__init__("cupy")
@@ -140,6 +170,23 @@ class StrictCupy(types.ModuleType):
         """Copy back from "the GPU"."""
         return a.get()
 
+    @staticmethod
+    def fuse(function):
+        """Run an elementwise function on placeholders, as one kernel."""
+        def run(*args):
+            if StrictCupy.fusing:                       # fused in a fused one
+                return function(*args)
+            launch("fused")
+            StrictCupy.fusing = True
+            try:
+                result = function(*(Placeholder(a._a) if isinstance(a, ndarray)
+                                    else a for a in args))
+            finally:
+                StrictCupy.fusing = False
+            return (tuple(ndarray(r._a) for r in result)
+                    if isinstance(result, tuple) else ndarray(result._a))
+        return run
+
     def __getattr__(self, name):
         if name not in MODULE_NAMES:
             raise AttributeError(f"cupy has no {name}")
@@ -148,6 +195,7 @@ class StrictCupy(types.ModuleType):
             return value                                # float32, pi, newaxis
 
         def function(*args, **kwargs):
+            launch(name)
             return wrap(value(*map(unwrap, args), **{
                 k: unwrap(v) for k, v in kwargs.items()}))
         return function

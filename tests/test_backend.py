@@ -17,6 +17,8 @@ from minivae.backend import move, to_numpy
 class FakeArray(np.ndarray):
     """Plays cupy.ndarray: get() brings it to the CPU."""
 
+    __module__ = "cupy"
+
     def get(self):
         return np.asarray(self)
 

@@ -16,7 +16,8 @@ from test_demos import PICTURES, arguments, load
 
 from minivae import (Adam, bernoulli_logpdf, check_layer, choose_device,
                      conv_vae, gaussian_kl, gaussian_pixels_logpdf)
-from minivae.backend import get_xp, move, to_numpy
+from minivae.backend import fused, get_xp, move, to_numpy
+from minivae.layers import sigmoid
 from minivae.train import (check_finite, epoch, evaluate, load_model,
                            save_model, train_step)
 
@@ -53,6 +54,38 @@ def test_reductions_give_arrays(cupy):
     g = cupy.asarray(np.arange(3.0))
     assert type(g.sum()) is type(g) and g.sum().shape == ()
     assert float(g.sum()) == 3.0
+
+
+def no_abs(a):
+    return abs(a)
+
+
+def no_method(a):
+    return a.sum()
+
+
+def no_index(a):
+    return a[0]
+
+
+@pytest.mark.parametrize("function", [no_abs, no_method, no_index])
+def test_a_fused_function_may_not_do_everything(cupy, function):
+    with pytest.raises((TypeError, NotImplementedError), match="cupy.fuse"):
+        fused(function)(cupy.asarray(np.ones(3)))
+
+
+def test_a_fused_function_is_one_kernel(cupy):
+    @fused
+    def change(a, b):
+        a += get_xp(a).exp(b)
+        return sigmoid(a) * a                       # a fused one in it
+    a, b = np.ones(3), np.arange(3.0)
+    gpu_a, gpu_b = move(a, cupy), move(b, cupy)
+    before = cupy.launched
+    got = change(gpu_a, gpu_b)
+    assert cupy.launched == before + 1
+    for gpu, want in (got, change(a, b)), (gpu_a, a):
+        np.testing.assert_array_equal(to_numpy(gpu), want)
 
 
 def test_the_stand_in_has_only_the_names_of_the_original():
@@ -127,10 +160,12 @@ def test_a_step_waits_for_nothing(cupy):
     vae = conv_vae((8, 8, 1), filters=2, rng=rng).to(cupy)
     adam = Adam(vae.params)
     fetched, sent = cupy.ndarray.fetched, cupy.sent
+    launched = cupy.launched
     losses = [train_step(vae, adam, x, eps)
               for x, eps in epoch(vae, images, 20, rng)]
     assert cupy.ndarray.fetched == fetched
     assert cupy.sent == sent + 2            # the epoch's order, and its noise
+    assert cupy.launched - launched <= 3 * 180         # kernels in three steps
     check_finite(adam)
     assert cupy.ndarray.fetched == fetched + 1
     assert len(losses) == 3 and math.isfinite(losses[-1])
