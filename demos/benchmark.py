@@ -3,6 +3,7 @@
     python demos/benchmark.py             beside the frameworks
     python demos/benchmark.py --growth    as batch, image and network grow
     python demos/benchmark.py --profile   one step, layer by layer
+    python demos/benchmark.py --device gpu     training steps on a GPU
 
 Compares with whichever of TensorFlow, PyTorch and JAX is installed (pip
 install tensorflow torch jax); the same VAE in each of them is in
@@ -25,18 +26,26 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from minivae import conv_vae
+from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist
 from minivae.extras.command_line import run
-from minivae.extras.profile import flop, layer_table, matmul_speed
+from minivae.extras.profile import (flop, gpu_ceilings, layer_table,
+                                    matmul_speed, traffic)
 from minivae.extras.workers import ENVIRONMENT, Workers, cores, environment
 from minivae.optim import Adam
 from minivae.plots import pixels, save_frame
 from minivae.train import train_step
 
-FRAMEWORKS = {"tensorflow": "keras_vae", "torch": "torch_vae",
-              "jax": "jax_vae"}
+FRAMEWORKS = {                         # and their files in demos/frameworks
+    "cpu": [("tensorflow", "keras_vae"), ("torch", "torch_vae"),
+            ("jax", "jax_vae")],
+    "gpu": [("torch", "torch_vae"), ("torch", "torch_vae.Compiled"),
+            ("jax", "jax_vae")]}
+BATCH_SIZES = {"cpu": [32, 128, 512], "gpu": [32, 128, 1024, 8192]}
+LARGEST = {"cpu": 1024, "gpu": 8192}
 SECONDS_A_TURN = 0.5
+# Frameworks compile at first use, and record for a GPU at the second
+WARM_UP = {"cpu": 1, "gpu": 3}
 CHECKED_STEPS = 3
 START = {"batch": 32, "size": 28, "filters": 32}
 GROWTH = {"batch": [8, 16, 32, 64, 128, 256, 512, 1024],
@@ -51,22 +60,18 @@ def compare(args):
     Each contender lives in a process of its own, and waits while another has
     its turn: so what else the machine does meets all of them.
     """
+    gpu = args.device == "gpu"
     names = ["minivae_vae"] + [
-        file for framework, file in FRAMEWORKS.items()
+        name for framework, name in FRAMEWORKS[args.device]
         if importlib.util.find_spec(framework)]
     if len(names) == 1:
         print("No framework is installed, so minivae runs alone; for company,"
               "\npip install tensorflow torch jax\n")
-    print_header()
-    jobs = [("step", n) for n in args.batch_sizes] + [
-        ("test ELBO", None), ("landscape", None)]
+    print_gpu() if gpu else print_header()
+    jobs = [("step", n) for n in args.batch_sizes]
+    jobs += [] if gpu else [("test ELBO", None), ("landscape", None)]
     with contextlib.ExitStack() as at_the_end:
-        contenders = []
-        for name in tqdm(names, "getting ready", leave=False, disable=None):
-            pipe = start(contend, name)
-            at_the_end.callback(pipe.close)
-            title, losses = receive(pipe, name)
-            contenders.append((title, pipe, losses))
+        contenders = get_ready(names, args.device, at_the_end)
         check_losses(contenders)
         seconds = {(title, job): [] for title, *_ in contenders
                    for job in jobs}
@@ -81,22 +86,45 @@ def compare(args):
         for title, pipe, _ in contenders:
             pipe.send("memory")
             memory[title] = receive(pipe, title)
-    print_comparison(jobs, seconds, memory)
+    print_comparison(jobs, seconds, work_of_steps(args.batch_sizes)
+                     if gpu else {})
+    if not gpu:
+        print_memory(memory)
     draw_comparison(args.out / "comparison.png", jobs, seconds)
 
 
-def contend(name, pipe):
+def get_ready(names, device, at_the_end):
+    """Start the contenders; return each one's title, pipe and first losses."""
+    contenders = []
+    for name in tqdm(names, "getting ready", leave=False, disable=None):
+        pipe = start(contend, name, device)
+        at_the_end.callback(pipe.close)
+        try:
+            title, losses = receive(pipe, name)
+        except RuntimeError as error:
+            if device == "cpu" or not contenders:
+                raise
+            tqdm.write(f"Without {name}: {error}")   # installed for a CPU only
+            continue
+        contenders.append((title, pipe, losses))
+    return contenders
+
+
+def contend(name, device, pipe):
     """A contender's life: set up, say the first losses, do jobs."""
+    os.environ["JAX_PLATFORMS"] = "cuda" if device == "gpu" else "cpu"
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # leave others some
     sys.path.insert(0, str(Path(__file__).parent / "frameworks"))
-    module = importlib.import_module(name)
+    module, _, kind = name.partition(".")
+    make = getattr(importlib.import_module(module), kind or "Contender")
     vae, rng = conv_vae(rng=0), np.random.default_rng(0)
-    contender = module.Contender(vae.params, 1e-4)
+    contender = make(vae.params, 1e-4, device)
     data = load_fashion_mnist()
     eps = vae.noise(len(data.test_images), rng)
     codes = eps[:400]
-    x = data.train_images[:1024].astype(np.float32)
-    pipe.send((module.NAME, [contender.step(x[:32], eps[32 * i:32 * (i + 1)])
-                             for i in range(CHECKED_STEPS)]))
+    x = data.train_images[:LARGEST[device]].astype(np.float32)
+    pipe.send((make.NAME, [contender.step(x[:32], eps[32 * i:32 * (i + 1)])
+                           for i in range(CHECKED_STEPS)]))
     tasks = {"step": lambda n: contender.step(x[:n], eps[:n]),
              "test ELBO": lambda _: contender.elbo(data.test_images, eps),
              "landscape": lambda _: contender.landscape(codes)}
@@ -109,10 +137,14 @@ def contend(name, pipe):
         task, n = job
         def work(): return tasks[task](n)
         if job not in warm:
-            work()                         # frameworks compile at first use
+            for _ in range(WARM_UP[device]):
+                work()
             warm.add(job)
-        times = SECONDS_A_TURN // clock(work) + 1
-        pipe.send([clock(work) for _ in range(int(times))])
+        times = int(SECONDS_A_TURN // clock(work)) + 1
+        if device == "gpu":
+            pipe.send(contender.time_on_gpu(x[:n], eps[:n], times))
+        else:
+            pipe.send([clock(work) for _ in range(times)])
 
 
 def start(work, *args):
@@ -195,6 +227,23 @@ reaches {matmul_speed() / 1e9:.0f} GFLOP/s
 """)
 
 
+def print_gpu():
+    cupy, name = choose_device("gpu")
+    product, copy = gpu_ceilings(cupy)
+    print(f"""\
+{name}, CuPy {cupy.__version__}, NumPy {np.__version__}; a product of matrices
+reaches {product / 1e12:.1f} TFLOP/s, a copy {copy / 1e9:,.0f} GB/s
+""")
+
+
+def work_of_steps(batch_sizes):
+    """Return {job: (its arithmetic, the bytes that it cannot but move)}."""
+    vae = conv_vae(rng=0)
+    x = np.zeros((max(batch_sizes), 28, 28, 1), np.float32)
+    return {("step", n): (sum(flop(vae, x[:n]).values()), traffic(vae, x[:n]))
+            for n in batch_sizes}
+
+
 def describe(job):
     task, n = job
     return {"step": f"step, batch of {n}",
@@ -202,8 +251,8 @@ def describe(job):
             "landscape": "landscape, 400 cells"}[task]
 
 
-def print_comparison(jobs, seconds, memory):
-    titles = list(memory)
+def print_comparison(jobs, seconds, work):
+    titles = list(dict.fromkeys(title for title, _ in seconds))
     width = max(map(len, titles)) + 2
     print(f"{'milliseconds':<{width + 2}}  median    quartiles     "
           "minivae takes\n")
@@ -211,14 +260,25 @@ def print_comparison(jobs, seconds, memory):
         print(describe(job))
         mine = statistics.median(seconds[titles[0], job])
         for title in titles:
-            low, median, high = 1e3 * np.quantile(seconds[title, job],
-                                                  [0.25, 0.5, 0.75])
-            line = (f"  {title:<{width}}{median:8.1f}    "
-                    f"{f'{low:.1f} to {high:.1f}':<20}")
-            if title != titles[0]:
-                line += f"{1e3 * mine / median:.2f} of it"
+            low, median, high = np.quantile(seconds[title, job],
+                                            [0.25, 0.5, 0.75])
+            digits = 2 if median < 0.01 else 1
+            quartiles = f"{1e3 * low:.{digits}f} to {1e3 * high:.{digits}f}"
+            line = (f"  {title:<{width}}{1e3 * median:8.{digits}f}    "
+                    f"{quartiles:<20}")
+            line += (f"{mine / median:.2f} of it" if title != titles[0]
+                     else " " * 10)
+            if job in work:
+                flops, size = work[job]
+                line += (f"  {job[1] / median:10,.0f} images/s"
+                         f"{flops / median / 1e12:6.2f} TFLOP/s"
+                         f"{size / median / 1e9:6.0f} GB/s")
             print(line.rstrip())
         print()
+
+
+def print_memory(memory):
+    width = max(map(len, memory)) + 2
     print("Peak memory of the process, and with its workers")
     for title, (own, whole) in memory.items():
         print(f"  {title:<{width}}{own / 1e6:6.0f} MB  {whole / 1e6:6.0f} MB")
@@ -356,16 +416,26 @@ def parse_arguments():
     what.add_argument("--profile", action="store_true",
                       help="each layer's time and speed; its batch is the "
                            "first of --batch-sizes")
-    add("--batch-sizes", type=int, nargs="+", default=[32, 128, 512],
-        metavar="N", help="images in a step, at most 1024")
+    add("--device", choices=("cpu", "gpu"), default="cpu",
+        help="where to compare")
+    add("--batch-sizes", type=int, nargs="+", metavar="N",
+        help="images in a step (on a CPU 32 128 512, at most 1024; on a GPU "
+             "32 128 1024 8192, at most 8192)")
     add("--rounds", type=int, default=6, metavar="N",
         help="turns that each contender has")
     add("--out", type=Path, default=Path("runs/benchmark"), metavar="DIR",
         help="where the pictures go")
     args = parser.parse_args()
-    if not all(1 <= n <= 1024 for n in args.batch_sizes) or args.rounds < 1:
-        parser.error("batch sizes lie between 1 and 1024, and --rounds is at "
-                     "least 1")
+    if args.batch_sizes is None:
+        args.batch_sizes = BATCH_SIZES[args.device]
+    largest = LARGEST[args.device]
+    if (not all(1 <= n <= largest for n in args.batch_sizes)
+            or args.rounds < 1):
+        parser.error(f"batch sizes lie between 1 and {largest}, and --rounds "
+                     "is at least 1")
+    if args.device == "gpu" and (args.growth or args.profile):
+        parser.error("--growth and --profile measure the CPU; leave --device "
+                     "gpu away")
     return args
 
 

@@ -12,6 +12,7 @@ that is installed.
 import json
 import operator
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -141,6 +142,16 @@ def launch(name):
     StrictCupy.launched += not (StrictCupy.fusing or name in ONLY_VIEWS)
 
 
+class Event:
+    """Plays cupy.cuda.Event, a mark in the order of the GPU's work."""
+
+    def record(self):
+        self.at = time.perf_counter()
+
+    def synchronize(self):
+        pass
+
+
 class StrictCupy(types.ModuleType):
     """Plays the module cupy: each of its functions is NumPy's."""
 
@@ -153,7 +164,10 @@ class StrictCupy(types.ModuleType):
         super().__init__("cupy")
         runtime = types.SimpleNamespace(
             getDeviceProperties=lambda device: {"name": b"Stand-in"})
-        self.cuda = types.SimpleNamespace(runtime=runtime)
+        self.__version__ = NAMES["version"]
+        self.cuda = types.SimpleNamespace(
+            runtime=runtime, Event=Event,
+            get_elapsed_time=lambda start, stop: 1e3 * (stop.at - start.at))
         self.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(
             as_strided=lambda x, shape, strides: wrap(
                 np.lib.stride_tricks.as_strided(unwrap(x), shape, strides))))

@@ -5,7 +5,10 @@ bit for bit, because it computes with NumPy.
 """
 import functools
 import math
+import multiprocessing
+import re
 import sys
+import threading
 
 import imageio.v3 as imageio
 import numpy as np
@@ -95,6 +98,7 @@ def test_the_stand_in_has_only_the_names_of_the_original():
     assert strict_cupy.MODULE_NAMES <= set(dir(real))
     assert strict_cupy.ARRAY_NAMES <= set(dir(real.ndarray))
     assert callable(real.lib.stride_tricks.as_strided)
+    assert callable(real.cuda.Event) and callable(real.cuda.get_elapsed_time)
 
 
 # ---- everything runs on it -------------------------------------------------
@@ -264,6 +268,47 @@ def test_the_demos_that_train(cupy, monkeypatch, tmp_path, name, args):
     assert cupy.sent > sent
     for path in tmp_path.glob("*.png"):
         assert imageio.imread(path).std() > 5
+
+
+def start_here(work, *args):
+    """As benchmark.start, in a thread: a process would have no stand-in."""
+    ours, theirs = multiprocessing.Pipe()
+
+    def live():
+        try:
+            work(*args, theirs)
+        except EOFError:
+            pass
+        except Exception as error:
+            theirs.send(RuntimeError(str(error)))
+    threading.Thread(target=live, daemon=True).start()
+    return ours
+
+
+def test_the_benchmark(cupy, monkeypatch, tmp_path, capsys):
+    demo = load("benchmark.py")
+    for name in "JAX_PLATFORMS", "XLA_PYTHON_CLIENT_PREALLOCATE":
+        monkeypatch.setenv(name, "")             # it sets them; we set back
+    monkeypatch.setattr(demo, "SECONDS_A_TURN", 0)
+    monkeypatch.setattr(demo, "gpu_ceilings", functools.partial(
+        demo.gpu_ceilings, n=64))
+    monkeypatch.setitem(demo.FRAMEWORKS, "gpu", [
+        ("json", "no_such_file")])     # as where it finds no GPU
+
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.setattr(demo, "start", start_here)
+    demo.main(arguments(demo, monkeypatch, "--device", "gpu", "--rounds", 1,
+                        "--batch-sizes", 2, 3, "--out", tmp_path))
+    out = capsys.readouterr().out
+    assert "gpu (Stand-in), CuPy 14" in out
+    assert "Without no_such_file: " in out
+    for n in 2, 3:
+        ms, rate = re.search(
+            rf"step, batch of {n}\n  minivae +(\S+) .* (\S+) images/s +\S+ "
+            r"TFLOP/s +\S+ GB/s", out).groups()
+        assert float(rate.replace(",", "")) == pytest.approx(
+            1e3 * n / float(ms), rel=0.2)
+    assert imageio.imread(tmp_path / "comparison.png").std() > 5
 
 
 # ---- where there is a GPU --------------------------------------------------

@@ -4,8 +4,9 @@ import re
 import numpy as np
 import pytest
 
-from minivae import conv_vae
-from minivae.extras.profile import flop, layer_table, layers, timing
+from minivae import VAE, Dense, Flatten, Sequential, conv_vae
+from minivae.extras.profile import (flop, layer_table, layers, timing,
+                                    traffic)
 
 # products in one image's forward pass: windows · weights of one window
 TUTORIAL = {"encoder.0": 13 * 13 * 9 * 32, "encoder.2": 6 * 6 * 9 * 32 * 64,
@@ -22,6 +23,17 @@ def test_the_tutorials_network_needs_33_million_operations_an_image(N):
     assert {name: n for name, n in counted.items() if n} == {
         name: 3 * 2 * N * n for name, n in TUTORIAL.items()}
     assert sum(counted.values()) == N * 32_797_248
+
+
+def test_traffic_counts_each_array_once_in_a_direction():
+    dense = Dense(3, 2), Dense(1, 3)
+    vae = VAE(Sequential([dense[0], Flatten()]), Sequential([dense[1]]))
+    numbers = 4 * 3 + 4 * 2 + 8 + 4 * 1 + 4 * 3 + 6    # x y w of each, N = 4
+    forward = numbers
+    backward = numbers + 4 * 3 + 8 + 4 * 1 + 6         # dy x w; dx dw
+    adam = 7 * (8 + 6)
+    x = np.zeros((4, 3), "float32")
+    assert traffic(vae, x) == 4 * (forward + backward + adam)
 
 
 def test_timing_leaves_the_layers_as_they_were():

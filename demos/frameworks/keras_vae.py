@@ -9,7 +9,6 @@ from tensorflow import keras                                    # noqa: E402
 from tensorflow.keras.layers import (                           # noqa: E402
     Conv2D, Conv2DTranspose, Dense, Flatten, Reshape)
 
-NAME = f"Keras {keras.__version__} on TensorFlow {tf.__version__}"
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -21,7 +20,9 @@ def log_normal_pdf(z, mu, logvar):
 class Contender:
     """The network with minivae's parameters, which are laid out as Keras'."""
 
-    def __init__(self, params: dict, learning_rate: float):
+    NAME = f"Keras {keras.__version__} on TensorFlow {tf.__version__}"
+
+    def __init__(self, params: dict, learning_rate: float, device: str):
         self.encoder = keras.Sequential([
             keras.Input((28, 28, 1)),
             Conv2D(32, 3, 2, activation="relu"),

@@ -1,23 +1,34 @@
-"""minivae itself, on all cores, as demos/train_fashion.py uses it."""
+"""minivae itself, as demos/train_fashion.py uses it."""
 import minivae
+from minivae.backend import choose_device, move
+from minivae.extras.profile import time_on_gpu
 from minivae.extras.workers import Workers, cores
 from minivae.train import evaluate, train_step
 
-NAME = "minivae"
-
 
 class Contender:
-    """The tutorial's network, its batches shared by worker processes."""
+    """The tutorial's network; on a CPU, worker processes share its batches."""
 
-    def __init__(self, params: dict, learning_rate: float):
+    NAME = "minivae"
+
+    def __init__(self, params: dict, learning_rate: float, device: str):
+        self.xp, _ = choose_device(device)
         self.vae = minivae.conv_vae()
         for name, p in self.vae.params.items():
             p[...] = params[name]
+        self.vae.to(self.xp)
         self.adam = minivae.Adam(self.vae.params, learning_rate)
-        self.team = Workers(self.vae, (28, 28, 1), cores(), max_batch=1024)
+        self.team = self.vae if device == "gpu" else Workers(
+            self.vae, (28, 28, 1), cores(), max_batch=1024)
 
     def step(self, x, eps) -> float:
+        x, eps = move(x, self.xp), move(eps, self.xp)
         return float(train_step(self.team, self.adam, x, eps))
+
+    def time_on_gpu(self, x, eps, times) -> list[float]:
+        x, eps = move(x, self.xp), move(eps, self.xp)
+        return time_on_gpu(
+            self.xp, lambda: train_step(self.vae, self.adam, x, eps), times)
 
     def elbo(self, images, eps) -> float:
         reconstruction, kl = evaluate(self.team, images, eps, 500)

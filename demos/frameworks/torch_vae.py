@@ -1,7 +1,7 @@
 """The same VAE in PyTorch: eager, with images in channels_last memory.
 
 That was its fastest way on a CPU here: torch.compile and its own layout took
-longer.
+longer. On a GPU, torch.compile can record a step and play it back.
 """
 import math
 
@@ -9,13 +9,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-NAME = f"PyTorch {torch.__version__.partition('+')[0]}"
+torch.backends.cudnn.allow_tf32 = False    # float32, as the others have it
 
 
 class Contender:
     """The network with minivae's parameters, turned to PyTorch's order."""
 
-    def __init__(self, params: dict, learning_rate: float):
+    NAME = f"PyTorch {torch.__version__.partition('+')[0]}"
+
+    def __init__(self, params: dict, learning_rate: float, device: str):
+        if device == "gpu" and not torch.cuda.is_available():
+            raise RuntimeError("this PyTorch finds no GPU")
+        self.device = "cuda" if device == "gpu" else "cpu"
         self.encoder = nn.Sequential(
             nn.Conv2d(1, 32, 3, 2), nn.ReLU(),
             nn.Conv2d(32, 64, 3, 2), nn.ReLU())
@@ -35,9 +40,9 @@ class Contender:
                 # (KH, KW, C, F) -> (F, C, KH, KW);   (in, out) -> (out, in)
                 mine.copy_(p.permute(3, 2, 0, 1) if p.ndim == 4 else p.T
                            if p.ndim == 2 else p)
-        self.model.to(memory_format=torch.channels_last)
+        self.model.to(self.device, memory_format=torch.channels_last)
         self.adam = torch.optim.Adam(self.model.parameters(), learning_rate,
-                                     eps=1e-7)
+                                     eps=1e-7, fused=device == "gpu" or None)
 
     def decode(self, z):
         h = F.relu(self.first(z)).view(-1, 7, 7, 32).permute(0, 3, 1, 2)
@@ -56,20 +61,39 @@ class Contender:
         def log_normal_pdf(mu, logvar):
             return (-0.5 * ((z - mu) ** 2 * torch.exp(-logvar) + logvar
                             + math.log(2 * math.pi))).sum(dim=1)
-        zero = torch.zeros(())
+        zero = torch.zeros((), device=self.device)
         return (log_p_x + log_normal_pdf(zero, zero)
                 - log_normal_pdf(mu, logvar))
 
+    def _loss(self, x, eps):
+        return -self._elbo(x, eps).mean()
+
     def _image(self, x):
         # (N, 28, 28, 1) in memory is (N, 1, 28, 28) in channels_last
-        return torch.from_numpy(x).permute(0, 3, 1, 2)
+        return torch.from_numpy(x).permute(0, 3, 1, 2).to(self.device)
 
-    def step(self, x, eps) -> float:
+    def _train(self, x, eps):
         self.adam.zero_grad(set_to_none=True)
-        loss = -self._elbo(self._image(x), torch.from_numpy(eps)).mean()
+        loss = self._loss(x, eps)
         loss.backward()
         self.adam.step()
-        return loss.item()
+        return loss
+
+    def step(self, x, eps) -> float:
+        eps = torch.from_numpy(eps).to(self.device)
+        return self._train(self._image(x), eps).item()
+
+    def time_on_gpu(self, x, eps, times) -> list[float]:
+        x, eps = self._image(x), torch.from_numpy(eps).to(self.device)
+        marks = [torch.cuda.Event(enable_timing=True)
+                 for _ in range(times + 1)]
+        marks[0].record()
+        for mark in marks[1:]:
+            self._train(x, eps)
+            mark.record()
+        marks[-1].synchronize()
+        return [1e-3 * start.elapsed_time(stop)              # milliseconds
+                for start, stop in zip(marks, marks[1:])]
 
     @torch.inference_mode()
     def elbo(self, images, eps) -> float:
@@ -82,3 +106,14 @@ class Contender:
     def landscape(self, z):
         image = torch.sigmoid(self.decode(torch.from_numpy(z)))
         return image.permute(0, 2, 3, 1).numpy()
+
+
+class Compiled(Contender):
+    """The same, with forward and backward compiled to few kernels."""
+
+    NAME = Contender.NAME + ", compiled"
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self._loss = torch.compile(self._loss, mode="reduce-overhead",
+                                   dynamic=False)

@@ -1,17 +1,19 @@
 """Where the time goes: each layer's milliseconds and GFLOP/s.
 
 It watches `Sequential`'s layers from outside: for a while, their forward and
-backward are wrapped in a clock.
+backward are wrapped in a clock. And what a machine could do at its best.
 """
 import contextlib
 import math
 import statistics
 import time
+from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 
 from ..backend import Array
-from ..layers import Layer
+from ..layers import Flatten, Layer, Reshape
 from ..vae import VAE
 
 
@@ -24,6 +26,33 @@ def matmul_speed(n: int = 768, times: int = 9) -> float:
         a @ a
         seconds.append(time.perf_counter() - start)
     return 2 * n ** 3 / statistics.median(seconds)
+
+
+def time_on_gpu(cupy: ModuleType, work: Callable, times: int) -> list[float]:
+    """Return the seconds of each of several calls, by the GPU's own clock.
+
+    A call only asks for work; marks between the calls are work, too, and note
+    when the GPU comes to them. So what is found is how long a call takes one
+    after the other, be it the GPU that is slow, or Python that asks.
+    """
+    marks = [cupy.cuda.Event() for _ in range(times + 1)]
+    marks[0].record()
+    for mark in marks[1:]:
+        work()
+        mark.record()
+    marks[-1].synchronize()
+    return [1e-3 * cupy.cuda.get_elapsed_time(*pair)         # milliseconds
+            for pair in zip(marks, marks[1:])]
+
+
+def gpu_ceilings(cupy: ModuleType, n: int = 4096) -> tuple[float, float]:
+    """Return a GPU's FLOP/s in a product of (n, n), and bytes/s in a copy."""
+    a = cupy.ones((n, n), np.float32)
+    b = cupy.empty_like(a)
+    product, copy = (statistics.median(time_on_gpu(cupy, work, 9))
+                     for work in (lambda: cupy.matmul(a, a, out=b),
+                                  lambda: cupy.copyto(b, a)))
+    return 2 * n ** 3 / product, 2 * a.nbytes / copy
 
 
 def layers(vae: VAE) -> dict[str, Layer]:
@@ -47,6 +76,24 @@ def flop(vae: VAE, x: Array) -> dict[str, int]:
         w = layer.params.get("w")
         count[name] = 0 if w is None else 3 * 2 * w.size * rows
     return count
+
+
+def traffic(vae: VAE, x: Array) -> int:
+    """Return the bytes that a training step on x cannot but move.
+
+    Forward reads x and w and writes y; backward reads dy, x and w and writes
+    dx and dw. Adam reads p, g, m and v, and writes p, m and v.
+    """
+    with timing(vae) as calls:
+        vae.decode(vae.encode(x)[0])
+    numbers = 0
+    for name, layer in layers(vae).items():
+        params = sum(p.size for p in layer.params.values())
+        numbers += 3 * params + 7 * params
+        if not isinstance(layer, (Flatten, Reshape)):        # they move none
+            x_size, y_size = map(math.prod, calls[name].shapes)
+            numbers += 3 * x_size + 2 * y_size
+    return numbers * x.itemsize
 
 
 class Calls:
