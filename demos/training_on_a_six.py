@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from minivae import choose_device, conv_vae, gaussian_kl, reparameterize
 from minivae.backend import get_xp, to_numpy
@@ -102,7 +103,9 @@ def draw_plane(ax, moment):
         ax.plot(*mu, "o", color="C3", markersize=5)
         ax.plot(*moment.z[i], "o", color="C2", markersize=5)
         ax.annotate(name, mu, NAMES_AT[i], textcoords="offset points",
-                    color=COLOURS[i], fontweight="bold")
+                    color=COLOURS[i], fontweight="bold",
+                    path_effects=[withStroke(linewidth=3,
+                                             foreground="white")])
     ax.set(xlim=(-3.6, 3.6), ylim=(3.6, -3.6), aspect="equal",
            xlabel="z[0]", ylabel="z[1], downwards",
            title="before training" if moment.step == 0 else

@@ -12,6 +12,7 @@ class Adam:
 
     params: a dict of arrays, which step changes in place. The state (m, v
     by the names of params, and t) can be printed, saved, and written into.
+    Raises ValueError for a rate or a beta with which it could not work.
     """
 
     def __init__(self, params: dict, learning_rate: float = 1e-4,
@@ -20,6 +21,10 @@ class Adam:
         if not 0 < learning_rate < math.inf:
             raise ValueError(f"Adam: learning_rate is {learning_rate}, but "
                              "a finite number above 0 was expected")
+        for name, beta in ("beta_1", beta_1), ("beta_2", beta_2):
+            if not 0 <= beta < 1:
+                raise ValueError(f"Adam: {name} is {beta}, but a number from "
+                                 "0 on and below 1 was expected")
         self.params = params
         self.learning_rate, self.epsilon = learning_rate, epsilon
         self.beta_1, self.beta_2 = beta_1, beta_2

@@ -66,3 +66,7 @@ def test_bad_inputs_get_a_sentence():
     for bad in 0, -1, math.nan:
         with pytest.raises(ValueError, match="learning_rate is"):
             Adam(p, bad)
+    for bad in -0.1, 1, math.nan:
+        for name in "beta_1", "beta_2":
+            with pytest.raises(ValueError, match=f"{name} is"):
+                Adam(p, **{name: bad})

@@ -138,7 +138,9 @@ def share_out(args: argparse.Namespace, xp: ModuleType) -> list[str]:
     if args.comm is not None:
         args.ranks, here = args.comm.size, settle(args.comm, xp)
         notes.append(f"each batch is shared by {args.ranks} ranks, of which "
-                     f"{here} {'is' if here == 1 else 'are'} on this machine")
+                     f"{here} {'is' if here == 1 else 'are'} on this machine"
+                     if args.ranks > 1 else "there is one rank only; mpiexec "
+                     "-n 4 python ... starts four")
         if args.scale_batch and not args.resume:
             args.batch_size *= args.ranks
             notes.append(
