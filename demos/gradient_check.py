@@ -1,6 +1,6 @@
 """Is every gradient right? Hold each against finite differences, and see.
 
-    python demos/gradient_check.py
+    python demos/gradient_check.py                  (--device gpu: with CuPy)
 
 For each layer, both losses, the reparameterization and the whole VAE: the
 largest relative error of every gradient, over all of its elements. That of a
@@ -8,20 +8,36 @@ layer that is right is about 1e-9, and 1e-7 through a whole VAE; of one that is
 wrong, 1e-3 to 1. At the end, a layer of our own: six lines to write, one to
 check.
 """
+import argparse
 import sys
 
 import numpy as np
 
 from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, Layer, ReLU,
                      Reshape, Sigmoid, bernoulli_logpdf,
-                     check_function, check_layer, conv_vae, gaussian_kl,
-                     gaussian_logpdf, reparameterize)
+                     check_function, check_layer, choose_device, conv_vae,
+                     gaussian_kl, gaussian_logpdf, get_xp, reparameterize)
+from minivae.backend import move
 from minivae.vae import reparameterize_backward
+
+options = argparse.ArgumentParser(
+    description=__doc__.split("\n")[0],
+    formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+options.add_argument("--device", choices=("cpu", "gpu"), default="cpu",
+                     help="where to compute")
+try:
+    xp, _ = choose_device(options.parse_args().device)
+except RuntimeError as problem:
+    options.error(str(problem))
 
 rng = np.random.default_rng(0)
 settings = {"rng": rng, "dtype": "float64"}      # float32 has too few digits
-draw = rng.standard_normal
 reports = []
+
+
+def draw(shape):
+    return move(rng.standard_normal(shape), xp)
+
 
 # ---- layers ----------------------------------------------------------------
 
@@ -38,7 +54,7 @@ for layer, x in [
          draw((2, 4, 4, 2))),
         (Conv2DTranspose(2, 3, (3, 2), strides=(2, 1), padding="same",
                          **settings), draw((3, 4, 5, 2)))]:
-    reports.append(check_layer(layer, x))
+    reports.append(check_layer(layer.to(xp), x))
 
 # ---- losses and the reparameterization -------------------------------------
 # Each loss gives a value and its gradients for every image, (N,) and (N, ...):
@@ -70,14 +86,14 @@ reports.append(check_function(
 
 # ---- the whole VAE: the tutorial's network, with few filters ----------------
 
-vae = conv_vae((8, 8, 1), 2, filters=2, **settings)
+vae = conv_vae((8, 8, 1), 2, filters=2, **settings).to(xp)
 for p in vae.params.values():
     p += 0.1 * draw(p.shape)     # biases of 0 can put a ReLU right on its kink
 x, eps = (draw((4, 8, 8, 1)) > 0).astype("float64"), draw((4, 2))
 _, grads = vae.loss_and_grads(x, eps)
 reports.append(check_function(
     "the whole VAE: minus the mean ELBO", lambda: vae.elbo(x, eps),
-    np.full(len(x), -1 / len(x)),
+    xp.full(len(x), -1 / len(x)),
     {name: (p, grads[name]) for name, p in vae.params.items()},
     tolerance=1e-6))
 
@@ -89,10 +105,10 @@ class Softplus(Layer):
 
     def forward(self, x):
         self.cache = x
-        return np.logaddexp(0, x)
+        return get_xp(x).logaddexp(0, x)
 
     def backward(self, dy):
-        return dy / (1 + np.exp(-self.recall()))             # y' = σ(x)
+        return dy / (1 + get_xp(dy).exp(-self.recall()))     # y' = σ(x)
 
 
 print("\nA layer of your own:")

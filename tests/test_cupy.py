@@ -270,6 +270,14 @@ def test_the_demos_that_train(cupy, monkeypatch, tmp_path, name, args):
         assert imageio.imread(path).std() > 5
 
 
+def test_the_gradient_check(cupy, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["gradient_check.py", "--device", "gpu"])
+    with pytest.raises(SystemExit) as done:
+        load("gradient_check.py")
+    assert done.value.code == 0 and cupy.launched > 1e5
+    assert "All of them are right." in capsys.readouterr().out
+
+
 def start_here(work, *args):
     """As benchmark.start, in a thread: a process would have no stand-in."""
     ours, theirs = multiprocessing.Pipe()
