@@ -23,6 +23,7 @@ Images are (N, H, W, C), channels last; padding means exactly what it means
 in Keras on TensorFlow. As everywhere in deep learning, the kernel is not
 flipped: strictly speaking, these convolutions are cross-correlations.
 """
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -109,20 +110,25 @@ def unpatches(p: Array, image_size: tuple, strides: tuple,
     Where patches reads from windows, this adds to them: a pixel that was read
     several times receives as many gradients.
     """
-    _, _, _, KH, KW, _ = p.shape
+    xp, (_, _, Q, KH, KW, C) = get_xp(p), p.shape
     padded, inside = zeros_around(p, image_size, (KH, KW), strides, padding)
     view = view_windows(padded, (KH, KW), strides)
     # All windows at once would overlap, and sums be lost. One tap of each (or
-    # SW taps in a row: long runs are quick) does not; and the first SH times
-    # SW taps are the first at their pixels, so there is nothing to add to.
+    # SW taps in a row) does not; and the first SH times SW taps are the first
+    # at their pixels, so there is nothing to add to.
     SH, SW = strides
-    for i in range(KH):
-        for j in range(0, KW, SW):
-            taps = view[:, :, :, i, j:j + SW]
-            if i < SH and j < SW:
-                taps[...] = p[:, :, :, i, j:j + SW]
-            else:
-                taps += p[:, :, :, i, j:j + SW]
+    # Long runs are quick: all channels of SW taps, or else, where these are
+    # few, the Q pixels in a row of one channel. (A step on RGB images takes a
+    # tenth less; and a GPU has no runs.)
+    channels = 1 if xp is np and SW * C < Q else C
+    for i, j, c in itertools.product(range(KH), range(0, KW, SW),
+                                     range(0, C, channels)):
+        part = np.s_[:, :, :, i, j:j + SW, c:c + channels]
+        taps = view[part]
+        if i < SH and j < SW:
+            taps[...] = p[part]
+        else:
+            taps += p[part]
     return inside
 
 
