@@ -67,9 +67,12 @@ def compare(args):
     if len(names) == 1:
         print("No framework is installed, so minivae runs alone; for company,"
               "\npip install tensorflow torch jax\n")
-    print_gpu() if gpu else print_header()
     jobs = [("step", n) for n in args.batch_sizes]
-    jobs += [] if gpu else [("test ELBO", None), ("landscape", None)]
+    if gpu:
+        print_gpu()
+    else:
+        print_header()
+        jobs += [("test ELBO", None), ("landscape", None)]
     with contextlib.ExitStack() as at_the_end:
         contenders = get_ready(names, args.device, at_the_end)
         check_losses(contenders)
@@ -86,9 +89,10 @@ def compare(args):
         for title, pipe, _ in contenders:
             pipe.send("memory")
             memory[title] = receive(pipe, title)
-    print_comparison(jobs, seconds, work_of_steps(args.batch_sizes)
-                     if gpu else {})
-    if not gpu:
+    if gpu:                                # of which memory is not the GPU's
+        print_comparison(jobs, seconds, work_of_steps(args.batch_sizes))
+    else:
+        print_comparison(jobs, seconds, {})
         print_memory(memory)
     draw_comparison(args.out / "comparison.png", jobs, seconds)
 
@@ -238,9 +242,10 @@ reaches {product / 1e12:.1f} TFLOP/s, a copy {copy / 1e9:,.0f} GB/s
 
 def work_of_steps(batch_sizes):
     """Return {job: (its arithmetic, the bytes that it cannot but move)}."""
-    vae = conv_vae(rng=0)
-    x = np.zeros((max(batch_sizes), 28, 28, 1), np.float32)
-    return {("step", n): (sum(flop(vae, x[:n]).values()), traffic(vae, x[:n]))
+    vae, image = conv_vae(rng=0), np.zeros((1, 28, 28, 1), np.float32)
+    arithmetic = sum(flop(vae, image).values())
+    of_params, of_image = traffic(vae, image)
+    return {("step", n): (n * arithmetic, of_params + n * of_image)
             for n in batch_sizes}
 
 

@@ -2,7 +2,7 @@
 
     python demos/gradient_check.py                  (--device gpu: with CuPy)
 
-For each layer, both losses, the reparameterization and the whole VAE: the
+For each layer, the losses, the reparameterization and the whole VAE: the
 largest relative error of every gradient, over all of its elements. That of a
 layer that is right is about 1e-9, and 1e-7 through a whole VAE; of one that is
 wrong, 1e-3 to 1. At the end, a layer of our own: six lines to write, one to
@@ -16,7 +16,8 @@ import numpy as np
 from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, Layer, ReLU,
                      Reshape, Sigmoid, bernoulli_logpdf,
                      check_function, check_layer, choose_device, conv_vae,
-                     gaussian_kl, gaussian_logpdf, get_xp, reparameterize)
+                     gaussian_kl, gaussian_logpdf, gaussian_pixels_logpdf,
+                     get_xp, reparameterize)
 from minivae.backend import move
 from minivae.vae import reparameterize_backward
 
@@ -76,6 +77,7 @@ def check_loss(loss, **inputs):
 
 
 check_loss(bernoulli_logpdf, x=x, logits=logits)
+check_loss(gaussian_pixels_logpdf, x=x, logits=logits)
 check_loss(gaussian_logpdf, z=z, mu=mu, logvar=logvar)
 check_loss(gaussian_kl, mu=mu, logvar=logvar)
 

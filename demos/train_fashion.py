@@ -53,8 +53,7 @@ def main(args):
         run.team = run.vae
         if status and run.leads:
             print_stop(run, reason)
-            take_snapshot(run, f"stopped in epoch {run.progress.epoch}")
-            save_all(run)
+            save_stopped(run)
         if run.leads:
             save_gif(args.out / "grid.gif", [from_png(f) for f in run.frames])
     print_files(run)
@@ -92,6 +91,7 @@ def train(run, stop):
                     save_checkpoint(run)
                 if stop.asked:
                     raise KeyboardInterrupt
+        check_finite(adam)
         score(run, start)
         if epoch % every == 0 or epoch == args.epochs:
             if epoch > 1 or epoch == args.epochs:
@@ -205,6 +205,15 @@ def save_all(run):
                  np.random.default_rng(run.args.seed))
     save_scatter(out / "latent_scatter.png", vae, data.test_images,
                  data.test_labels, data.class_names)
+
+
+def save_stopped(run):
+    try:
+        check_finite(run.adam)
+    except FloatingPointError:        # on a GPU it is seen late: what has been
+        return                        # saved before is the better model
+    take_snapshot(run, f"stopped in epoch {run.progress.epoch}")
+    save_all(run)
 
 
 def parse_arguments():

@@ -174,8 +174,8 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
 
     An element far below the largest is a sum whose terms have cancelled, but
     their rounding has not. So no denominator is below a thousandth of the
-    largest: at a tolerance of 1e-7, a mistake of 1e-3·1e-7 = 1e-10 times the
-    largest gradient is still seen.
+    largest: at a tolerance of 1e-7, a mistake of 2·1e-3·1e-7 = 2e-10 times
+    the largest gradient is still seen (2: |a| + |n| is twice |a|).
     """
     size = abs(analytic) + abs(numeric)
     largest = size.max(initial=0, where=np.isfinite(size))

@@ -28,7 +28,7 @@ def bernoulli_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
 
 
 @fused
-def _bernoulli(x, logits):
+def _bernoulli(x, logits):                       # all (N, ...), not summed
     # log p(x) = x·log σ(l) + (1 − x)·log(1 − σ(l))
     #          = x·l − log(1 + eˡ)
     #          = x·l − max(l, 0) − log(1 + e^−|l|)      no overflow
@@ -56,9 +56,9 @@ def gaussian_pixels_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
 
 
 @fused
-def _gaussian_pixels(x, logits):
+def _gaussian_pixels(x, logits):                 # all (N, ...), not summed
     # With m = σ(l) and u = (x − m)/W:
-    # log p = Σ −½·(log 2πW² + u²)    d/dl = u/W·dm/dl,  dm/dl = m·(1 − m)
+    # log p = −½·(log 2πW² + u²)    d/dl = u/W·dm/dl,  dm/dl = m·(1 − m)
     W, m = PIXEL_WIDTH, sigmoid(logits)
     u = (x - m) / W
     logpdf = -0.5 * (LOG_2PI + 2 * math.log(W) + u * u)
@@ -83,9 +83,9 @@ def gaussian_logpdf(
 
 
 @fused
-def _gaussian(z, mu, logvar):
+def _gaussian(z, mu, logvar):                    # all (N, D), not summed
     # With u = (z − mu)/σ,  σ² = e^logvar:
-    # log N = Σ −½·(log 2π + logvar + u²)
+    # log N = −½·(log 2π + logvar + u²)
     # d/dz = −u/σ    d/dmu = u/σ    d/dlogvar = ½·(u² − 1), as du/dlogvar = −½u
     precision = get_xp(z).exp(-0.5 * logvar)                 # 1/σ
     u = (z - mu) * precision

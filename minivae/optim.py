@@ -12,7 +12,7 @@ class Adam:
 
     params: a dict of arrays, which step changes in place. The state (m, v
     by the names of params, and t) can be printed, saved, and written into.
-    Raises ValueError for a rate or a beta with which it could not work.
+    Raises ValueError for a rate, beta or epsilon that cannot work.
     """
 
     def __init__(self, params: dict, learning_rate: float = 1e-4,
@@ -21,6 +21,9 @@ class Adam:
         if not 0 < learning_rate < math.inf:
             raise ValueError(f"Adam: learning_rate is {learning_rate}, but "
                              "a finite number above 0 was expected")
+        if not 0 < epsilon < math.inf:         # with 0, a g of 0 gives 0/0
+            raise ValueError(f"Adam: epsilon is {epsilon}, but a small "
+                             "number above 0 was expected")
         for name, beta in ("beta_1", beta_1), ("beta_2", beta_2):
             if not 0 <= beta < 1:
                 raise ValueError(f"Adam: {name} is {beta}, but a number from "
@@ -71,8 +74,9 @@ class Adam:
 
 @fused
 def _update(m, v, g, new_in_m, new_in_v, rate, epsilon):
-    m += new_in_m * (g - m)                       # running mean of g
-    v += new_in_v * (g * g - v)                   # running mean of g²
+    # Running means of g and of g²: with 1 − β of the new, β of the old is left
+    m += new_in_m * (g - m)
+    v += new_in_v * (g * g - v)
     return rate * m / (get_xp(v).sqrt(v) + epsilon)
 
 

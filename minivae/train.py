@@ -75,8 +75,8 @@ def _check_step(vae, adam, x, eps, loss, grads):
 def check_finite(adam: Adam) -> None:
     """Raise FloatingPointError if a parameter is not finite.
 
-    Once one is not, all are, and stay so: hence it is enough to look before
-    a loss is shown or parameters are saved.
+    Once one is not, it stays so: hence it is enough to look before a loss is
+    shown or parameters are saved.
     """
     vector = flatten(adam.params)
     if not get_xp(vector).isfinite(vector).all():

@@ -122,7 +122,9 @@ def catch(mutant: Mutant | None) -> str | None:
 
 def path_in(root, file):
     """Return where a mutant's file is: a name without an ending is Python."""
-    return root / "minivae" / (file if "." in file else f"{file}.py")
+    if not file.startswith("demos/"):
+        root = root / "minivae"
+    return root / (file if "." in file else f"{file}.py")
 
 
 def path_of(test):

@@ -209,3 +209,9 @@ def test_bad_settings_get_a_sentence():
             cls(2, 1, 3).forward(np.zeros((5, 5, 2), "float32"))
         with pytest.raises(ValueError, match=r"\(1, 5, 5, 3\)"):
             cls(2, 1, 3).forward(np.zeros((1, 5, 5, 3), "float32"))
+
+
+def test_images_that_are_too_narrow_get_a_sentence():
+    with pytest.raises(ValueError, match="images of 5 x 2 have no room"):
+        Conv2D(1, 1, 3).forward(np.zeros((1, 5, 2, 1), "float32"))
+    assert "strides=(2, 1)" in repr(Conv2D(1, 1, 3, (2, 1)))

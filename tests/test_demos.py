@@ -17,7 +17,7 @@ from PIL import Image
 from test_idx import a_set, write
 from test_own_data import pictures
 
-from minivae import check_function, conv_vae
+from minivae import check_function, conv_vae, plots
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
 from minivae.extras import checkpoint, training_options
@@ -170,7 +170,7 @@ def quick_run(monkeypatch, tmp_path):
 @pytest.mark.parametrize("reason, status", [
     (signal.SIGINT, 130), (signal.SIGTERM, 130),
     (FloatingPointError("the loss became nan"), 2),
-    (RuntimeError("a worker process has died"), 2)])
+    (RuntimeError("a worker process has ended"), 2)])
 def test_a_stop_keeps_everything(monkeypatch, quick_run, capsys, reason,
                                  status):
     real_step = quick_run.demo.train_step
@@ -228,6 +228,73 @@ def test_many_epochs_have_few_pictures_and_few_steps_a_note(quick_run,
             "--learning-rate 1e-3") in capsys.readouterr().out
 
 
+def test_the_logs_loss_is_the_mean_over_an_epochs_images(monkeypatch,
+                                                         quick_run):
+    losses, real_step = [], quick_run.demo.train_step
+
+    def step(vae, adam, x, *rest):
+        loss = real_step(vae, adam, x, *rest)
+        losses.append((len(x), float(loss)))
+        return loss
+    monkeypatch.setattr(quick_run.demo, "train_step", step)
+    assert quick_run() == 0
+    with open(quick_run.folder / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row, of_epoch in zip(rows, (losses[:3], losses[3:]), strict=True):
+        assert [n for n, _ in of_epoch] == [32, 32, 16]
+        assert float(row["train_loss"]) == pytest.approx(
+            sum(n * loss for n, loss in of_epoch) / 80, rel=1e-6)
+
+
+def test_the_time_of_a_resumed_run_goes_on(quick_run):
+    assert quick_run("--epochs", 1) == 0
+    path = quick_run.folder / "checkpoint.npz"
+    arrays, state = checkpoint.load(path)
+    state["progress"]["seconds"] = 1000.0
+    checkpoint.save(path, arrays, state)
+    assert quick_run("--resume") == 0
+    with open(quick_run.folder / "log.csv", newline="") as file:
+        assert float(list(csv.DictReader(file))[1]["seconds"]) > 1000
+
+
+def test_pictures_draw_nothing_of_trainings_random_numbers(monkeypatch,
+                                                           quick_run):
+    demo, states = quick_run.demo, []
+
+    def save_all(run, real=demo.save_all):
+        before = run.rng.bit_generator.state
+        real(run)
+        states.append((before, run.rng.bit_generator.state))
+    monkeypatch.setattr(demo, "save_all", save_all)
+    monkeypatch.setattr(demo, "save_samples", plots.save_samples)
+    assert quick_run() == 0
+    assert states and all(before == after for before, after in states)
+
+
+def test_reconstructions_show_each_class(monkeypatch, quick_run):
+    shown = []
+    monkeypatch.setattr(quick_run.demo, "save_reconstructions",
+                        lambda path, vae, images, names: shown.append(names))
+    assert quick_run() == 0
+    assert len(set(shown[-1])) == 10
+
+
+def test_a_folder_in_a_folder_is_made(quick_run):
+    assert quick_run("--epochs", 1, folder="no/such") == 0
+
+
+def test_other_test_images_are_not_resumed(quick_run):
+    assert quick_run() == 0
+    with pytest.raises(ValueError, match="images: "):
+        quick_run("--resume", "--epochs", 3, change=lambda data: data._replace(
+            test_images=~data.test_images))
+
+
+def test_two_workers_share_the_demos_batches(quick_run):
+    assert quick_run("--epochs", 1, "--workers", 2) == 0
+    assert load_model(quick_run.folder / "model.npz")
+
+
 def test_an_estimate_below_0_is_explained(capsys):
     row = {"epoch": 1, "seconds": 1.0, "train_loss": 3.0, "test_elbo": -3.0}
     run = SimpleNamespace(leads=True, args=SimpleNamespace(epochs=1),
@@ -246,7 +313,7 @@ def stopped_by(reason, start, monkeypatch, stop_at):
         if reason == "a signal" and adam.t == stop_at - 1:
             signal.raise_signal(signal.SIGINT)      # seen after the batch
         elif reason == "an error" and adam.t == stop_at:
-            raise RuntimeError("a worker process has died")
+            raise RuntimeError("a worker process has ended")
         elif reason == "a kill" and adam.t == stop_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(vae, adam, *batch)

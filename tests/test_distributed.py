@@ -230,6 +230,26 @@ def test_a_stop_asked_of_one_rank_stops_all(tmp_path, which):
     assert load(tmp_path / "checkpoint.npz")[1]["progress"]["batch"] > 0
 
 
+def test_the_kls_weight_reaches_every_rank():
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    batch = np.ones((3, 8, 8, 1), "float32"), vae.noise(3, 0)
+    want, _ = vae.loss_and_grads(*batch, 7.0)
+    team = distributed.Distributed(vae, OneRank())
+    assert team.loss_and_grads(*batch, 7.0)[0] == pytest.approx(float(want))
+    assert want != pytest.approx(float(vae.loss_and_grads(*batch)[0]))
+
+
+def test_all_ranks_begin_with_the_first_ones_parameters():
+    class Another(OneRank):
+        def bcast(self, what):
+            return super().bcast(what) + 1      # the first rank's are others
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    before = {name: p.copy() for name, p in vae.params.items()}
+    distributed.Distributed(vae, Another())
+    for name, p in vae.params.items():
+        np.testing.assert_array_equal(p, before[name] + 1)
+
+
 def test_a_stop_is_agreed_on_with_the_next_sum():
     class AnotherWishes(OneRank):
         def Allreduce(self, mine, total):

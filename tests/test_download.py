@@ -89,3 +89,9 @@ def test_without_pooch_there_is_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(RuntimeError, match="pooch is needed: pip install"):
         download("MNIST")
+
+
+def test_two_sets_do_not_share_a_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path)
+    monkeypatch.setattr(module, "_is_original", lambda *_: True)
+    assert download("MNIST") != download("Fashion-MNIST")

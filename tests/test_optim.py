@@ -63,10 +63,18 @@ def test_bad_inputs_get_a_sentence():
     with pytest.raises(ValueError, match="differ in name or shape: w$"):
         adam.step({"w": np.ones(1), "b": np.ones(1)})
     assert adam.t == 0 and (p["w"] == 1).all()
-    for bad in 0, -1, math.nan:
+    for bad in 0, -1, math.nan, math.inf:
         with pytest.raises(ValueError, match="learning_rate is"):
             Adam(p, bad)
+        with pytest.raises(ValueError, match="epsilon is"):
+            Adam(p, epsilon=bad)
     for bad in -0.1, 1, math.nan:
         for name in "beta_1", "beta_2":
             with pytest.raises(ValueError, match=f"{name} is"):
                 Adam(p, **{name: bad})
+
+
+def test_the_defaults_are_the_tutorials():
+    adam = Adam({"w": np.ones(1)})
+    assert (adam.learning_rate, adam.epsilon) == (1e-4, 1e-7)
+    assert (adam.beta_1, adam.beta_2) == (0.9, 0.999)

@@ -48,6 +48,11 @@ def test_a_folder_of_pictures(tmp_path):
     np.testing.assert_array_equal(binary.grey, data.grey)
 
 
+def test_a_cameras_capital_letters_are_read(tmp_path):
+    pictures(tmp_path, size=(8, 8), ending="JPG")
+    assert len(load_own(tmp_path).data.train_images) == 27
+
+
 def test_grey_pictures_have_one_channel_and_ink_is_dark(tmp_path):
     colours = pictures(tmp_path, mode="L", ending="jpg", size=(8, 8))
     data, _, notes = load_own(tmp_path, binary=False)
@@ -133,6 +138,23 @@ def test_arrays_of_all_kinds(tmp_path, dtype, shape, ending):
     want = grey.reshape(30, 8, 8, -1)
     np.testing.assert_array_equal(data.test_images, want[9::10])
     np.testing.assert_array_equal(data.train_images[:9], want[:9])
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_images_lie_in_memory_image_by_image(tmp_path, binary, order):
+    np.save(tmp_path / "a.npy", np.ones((40, 9, 10), "u1", order))
+    data = load_own(tmp_path / "a.npy", binary=binary).data
+    for images in data.train_images, data.test_images:
+        assert images.flags.c_contiguous         # as their SHA-256 needs them
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+def test_whole_numbers_0_and_1_are_white_and_black(tmp_path, dtype):
+    bits = rng.integers(0, 2, (30, 8, 8)).astype(dtype)
+    np.save(tmp_path / "a.npy", bits)
+    data = load_own(tmp_path / "a.npy").data
+    np.testing.assert_array_equal(data.test_images[..., 0], bits[9::10])
 
 
 def test_columns_first_and_version_2_are_read(tmp_path):

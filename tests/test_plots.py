@@ -122,6 +122,65 @@ def test_a_scatters_colours_are_its_labels():
     assert ax.get_legend_handles_labels()[1] == ["left", "right"]
 
 
+def drawn(monkeypatch, save, *args):
+    """Return the axes of the figure that a function draws."""
+    figures = []
+    monkeypatch.setattr(plots, "pixels", lambda figure: (
+        figures.append(figure), np.zeros((2, 2), "u1"))[1])
+    save(*args)
+    return figures[0].axes
+
+
+def test_the_scatter_has_z0_to_the_right_and_z1_downwards(monkeypatch,
+                                                          tmp_path):
+    images = np.array([[[[0], [1]], [[0], [0]]], [[[0], [0]], [[0], [1]]]],
+                      bool)                          # ink right, ink down
+    ax, = drawn(monkeypatch, plots.save_scatter, tmp_path / "a.png",
+                compass(), images, np.array([0, 1], "u1"), ("right", "down"))
+    points, *keys = ax.collections
+    assert sorted(points.get_offsets().tolist()) == [[0, 1], [1, 0]]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]       # downwards, as the grid
+    for key, place in zip(keys, ([1, 0], [0, 1]), strict=True):
+        i = points.get_offsets().tolist().index(place)
+        assert key.get_facecolor()[0, :3].tolist() == (
+            points.get_facecolor()[i, :3].tolist())
+    box = ax.lines[0].get_xdata()                    # the landscape's place
+    assert (min(box), max(box)) == pytest.approx(norm.ppf([0.05, 0.95]))
+
+
+def test_curves_are_elbos(monkeypatch, tmp_path):
+    row = {"epoch": 1, "train_loss": 250.0, "test_elbo": -220.0}
+    ax, = drawn(monkeypatch, plots.save_curves, tmp_path / "a.png", [row])
+    assert {line.get_label().split()[0]: line.get_ydata()[0]
+            for line in ax.lines} == {"training": -250, "test": -220}
+
+
+def test_the_landscapes_ticks_grow(monkeypatch):
+    ax, = drawn(monkeypatch, plots.draw_landscape, compass(), "a title")
+    for axis in ax.xaxis, ax.yaxis:
+        z = [float(tick.get_text()) for tick in axis.get_ticklabels()]
+        assert z == sorted(z) and len(set(z)) > 2
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+
+
+def test_binarization_shows_an_image_of_each_class_twice(monkeypatch,
+                                                         tmp_path):
+    axes = drawn(monkeypatch, plots.save_binarization, tmp_path / "a.png",
+                 load_fashion_mnist())
+    grey, bits = (np.array([ax.images[0].get_array() for ax in row])
+                  for row in (axes[:10], axes[10:]))
+    np.testing.assert_array_equal(grey > 0.5, bits == 1)
+    assert len({ax.get_title() for ax in axes[:10]}) == 10
+
+
+def test_a_bare_landscape_is_what_lies_between_the_margins():
+    left, right, bottom, top = plots.MARGINS
+    frame = np.zeros((top + 5 + bottom, left + 7 + right), "u1")
+    frame[top:top + 5, left:left + 7] = 1
+    assert plots.bare_landscape(frame).shape == (5, 7)
+    assert plots.bare_landscape(frame).all()
+
+
 def test_labels_that_do_not_fit_get_a_sentence(tmp_path):
     images = np.zeros((5, 2, 2, 1), bool)
     for labels in np.zeros(4, int), np.zeros((5, 1), int):

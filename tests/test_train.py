@@ -277,3 +277,10 @@ def test_there_are_two_pretrained_models():
     with pytest.raises(ValueError, match="no pretrained model 'cifar'; there "
                        "are 'fashion' and 'mnist'"):
         load_pretrained("cifar")
+
+
+def test_a_float64_model_comes_back_as_one(tmp_path):
+    vae = conv_vae((8, 8, 1), filters=2, dtype="float64")
+    save_model(tmp_path / "model.npz", vae, (8, 8, 1))
+    assert {p.dtype for p in load_model(tmp_path / "model.npz").params.values()
+            } == {np.dtype("float64")}

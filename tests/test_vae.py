@@ -363,3 +363,10 @@ def test_bad_inputs_get_a_sentence():
     odd = VAE(Sequential([Dense(4, 3)]), Sequential([Dense(2, 4)]))
     with pytest.raises(ValueError, match="the encoder's output has shape"):
         odd.encode(np.zeros((1, 4), "float32"))
+
+
+def test_one_seed_gives_layers_different_draws():
+    first, second = (vae_w.ravel()[:288] for name, vae_w
+                     in conv_vae(rng=0).params.items()
+                     if name in ("encoder.0.w", "encoder.2.w"))
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.3

@@ -137,8 +137,28 @@ def test_a_worker_that_dies_is_an_error_not_a_hang():
         first, *_ = set(multiprocessing.active_children()) - before
         first.kill()
         first.join()
-        with pytest.raises(RuntimeError, match="a worker process has died"):
+        with pytest.raises(RuntimeError, match="a worker process has ended"):
             workers.loss_and_grads(x, eps)
+
+
+def test_an_interrupted_call_leaves_no_answer_for_the_next():
+    class CtrlC(BaseException):          # KeyboardInterrupt would end pytest
+        pass
+
+    class Interrupted:
+        def __init__(self, pipe):
+            self.send, self.close = pipe.send, pipe.close
+
+        def recv(self):
+            raise CtrlC
+
+    vae = small_vae()
+    with Workers(vae, SHAPE, count=1) as workers:
+        workers.pipes = [Interrupted(pipe) for pipe in workers.pipes]
+        with pytest.raises(CtrlC):
+            workers.loss_and_grads(*batch(vae, 4))
+        with pytest.raises(RuntimeError, match="a call been interrupted"):
+            workers.loss_and_grads(*batch(vae, 4))
 
 
 def test_they_are_started_deaf_to_ctrl_c(monkeypatch):

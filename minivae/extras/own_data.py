@@ -191,6 +191,8 @@ def as_bytes(path: Path, images: np.ndarray) -> np.ndarray:
             (0 <= images) & (images <= top)).all():           # NaN is neither
         raise ValueError(f"{path}: not all of its {images.dtype} pixels lie "
                          f"between 0 and {top}; scale them")
+    if top == 255 and images.max() == 1:         # black and white, as 0 and 1
+        top = 1
     if top == 255:
         return images.astype(np.uint8)
     return np.round(255 * images.astype(np.float32)).astype(np.uint8)
@@ -265,7 +267,7 @@ def as_dataset(split: Split, binary: bool) -> Dataset:
     by_class = np.argsort(split.test_labels, kind="stable")
     places = np.linspace(0, len(by_class) - 1, 100).round().astype(int)
     chosen = by_class[places]
-    convert = binarize if binary else np.ascontiguousarray
-    return Dataset(convert(split.train_images), split.train_labels,
-                   convert(split.test_images), split.test_labels,
+    train, test = (np.ascontiguousarray(binarize(images) if binary else images)
+                   for images in (split.train_images, split.test_images))
+    return Dataset(train, split.train_labels, test, split.test_labels,
                    split.test_images[chosen], chosen, split.class_names)

@@ -61,6 +61,14 @@ def layers(vae: VAE) -> dict[str, Layer]:
             for i, layer in enumerate(getattr(vae, name).layers)}
 
 
+def shapes(vae: VAE, x: Array) -> dict[str, tuple]:
+    """Return the shapes of each layer's input and output: two for each name.
+    """
+    with timing(vae) as calls:
+        vae.decode(vae.encode(x)[0])
+    return {name: call.shapes for name, call in calls.items()}
+
+
 def flop(vae: VAE, x: Array) -> dict[str, int]:
     """Return the arithmetic of each layer in one training step on x.
 
@@ -68,32 +76,28 @@ def flop(vae: VAE, x: Array) -> dict[str, int]:
     window: there are as many as pixels on its smaller side. A product and a
     sum for each weight; forward once, backward twice, for dx and for dw.
     """
-    with timing(vae) as calls:
-        vae.decode(vae.encode(x)[0])
     count = {}
-    for name, layer in layers(vae).items():
-        rows = min(math.prod(shape[:-1]) for shape in calls[name].shapes)
-        w = layer.params.get("w")
+    for name, both in shapes(vae, x).items():
+        rows = min(math.prod(shape[:-1]) for shape in both)
+        w = layers(vae)[name].params.get("w")
         count[name] = 0 if w is None else 3 * 2 * w.size * rows
     return count
 
 
-def traffic(vae: VAE, x: Array) -> int:
-    """Return the bytes that a training step on x cannot but move.
+def traffic(vae: VAE, x: Array) -> tuple[int, int]:
+    """Return the bytes that a training step cannot but move.
 
-    Forward reads x and w and writes y; backward reads dy, x and w and writes
-    dx and dw. Adam reads p, g, m and v, and writes p, m and v.
+    Those of the parameters, and those of the images x. Forward reads x and w
+    and writes y; backward reads dy, x and w and writes dx and dw. Adam reads
+    p, g, m and v, and writes p, m and v.
     """
-    with timing(vae) as calls:
-        vae.decode(vae.encode(x)[0])
+    params = sum(p.size for p in vae.params.values())
     numbers = 0
-    for name, layer in layers(vae).items():
-        params = sum(p.size for p in layer.params.values())
-        numbers += 3 * params + 7 * params
-        if not isinstance(layer, (Flatten, Reshape)):        # they move none
-            x_size, y_size = map(math.prod, calls[name].shapes)
+    for name, both in shapes(vae, x).items():
+        if not isinstance(layers(vae)[name], (Flatten, Reshape)):
+            x_size, y_size = map(math.prod, both)        # those two move none
             numbers += 3 * x_size + 2 * y_size
-    return numbers * x.itemsize
+    return (3 + 7) * params * x.itemsize, numbers * x.itemsize
 
 
 class Calls:

@@ -88,7 +88,7 @@ def print_stop(run: SimpleNamespace, reason: object) -> None:
     print(f"""
 Stopped in epoch {run.progress.epoch}, after {run.progress.batch:,} of its \
 batches and step {run.adam.t:,}: {reason}.
-Saving the model and the pictures. To go on from the last checkpoint, run the
+To go on from the last checkpoint, run the
 same command {change} --resume.""")
 
 

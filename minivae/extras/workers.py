@@ -52,7 +52,7 @@ class Workers:
     They read vae's parameters anew at every call. Batches have at most
     max_batch images; a process computes at_a_time of them at once, so that
     what its layers keep for backward stays small however large the batch.
-    Raises RuntimeError where a process has died.
+    Raises RuntimeError where a process has ended.
     """
 
     def __init__(self, vae: VAE, image_shape: tuple, count: int,
@@ -121,8 +121,12 @@ class Workers:
                 pipe.send((task, start, stop, N, settings))
             results = [pipe.recv() for pipe in pipes]
         except (EOFError, OSError) as error:
-            raise RuntimeError("a worker process has died; with --workers 1 "
-                               "there is none") from error
+            raise RuntimeError("a worker process has ended: memory may have "
+                               "run out, or a call been interrupted; with one "
+                               "worker there is no such process") from error
+        except BaseException:
+            self.close()       # answers still to come would be the next call's
+            raise
         for result in results:
             if isinstance(result, Exception):
                 raise result
