@@ -176,7 +176,9 @@ def test_they_are_started_deaf_to_ctrl_c(monkeypatch):
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no such groups")
 def test_ctrl_c_while_they_start_is_the_parents_alone():
-    code = ("import time\nfrom minivae import conv_vae\n"
+    code = ("import signal, time\nfrom minivae import conv_vae\n"
+            # a job in the background is started deaf to it
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from minivae.extras.workers import Workers\n"
             "try:\n"
             "    with Workers(conv_vae((8, 8, 1)), (8, 8, 1), count=2):\n"
