@@ -1,0 +1,48 @@
+"""What an installed minivae can do, far from its checkout.
+
+    python - < tests/installed.py
+
+The continuous integration runs it in an empty folder, with the wheel in an
+environment of its own.
+"""
+from pathlib import Path
+
+import numpy as np
+
+import minivae
+from minivae import Dense, Layer, check_layer, load_pretrained
+from minivae.data import load_fashion_mnist, load_mnist
+from minivae.extras.explorer import write_page
+from minivae.train import evaluate
+
+# No minivae in the current folder, and none that it could be mistaken for
+assert Path.cwd() not in Path(minivae.__file__).parents, minivae.__file__
+
+for name, load, at_least in (("fashion", load_fashion_mnist, -196),
+                             ("mnist", load_mnist, -158)):
+    data, vae = load(), load_pretrained(name)
+    eps = vae.noise(1000, 0)
+    reconstruction, kl = evaluate(vae, data.test_images[:1000], eps)
+    print(f"{name}: ELBO {reconstruction - kl:.1f} of 1,000 test images")
+    assert at_least < reconstruction - kl < at_least + 8
+    assert vae.sample(9, 0).shape == (9, 28, 28, 1)
+    page = Path(f"{name}.html")
+    assert write_page(page, vae, name, data) > 1000
+    assert "</html>" in page.read_text(encoding="utf-8")
+
+
+class Double(Layer):
+    """A layer of a user's own: y = 2·x."""
+
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dy):
+        return 2 * dy
+
+
+rng = np.random.default_rng(0)
+for layer in Dense(6, 3, rng=rng, dtype="float64"), Double():
+    assert check_layer(layer, rng.standard_normal((4, 6)), verbose=False).ok
+
+print("all of it works")
