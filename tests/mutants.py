@@ -5,8 +5,9 @@
     python tests/mutants.py --list       only say what they are
 
 Each mutant is one mistake, patched into a copy of the library; then the
-tests of that file run until one fails. A mutant that passes them all is a
-hole in the tests, and the exit status is 1.
+tests of that file run until one fails, or until they take much longer than
+without the mistake. A mutant that passes them all is a hole in the tests, and
+the exit status is 1.
 
 Those marked * are real: they are, or were, in VAEs and layers that other
 people published, with plausible pictures. Those with a test's name are about
@@ -14,12 +15,17 @@ its tolerance: a mistake hardly larger than it allows, which that very test
 must still see.
 """
 import argparse
+import contextlib
+import functools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +33,8 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 ROOT = Path(__file__).parent.parent
+FLOOR = 60          # seconds in which no mutant is suspected to hang;
+FACTOR = 4          # and then, of the seconds that its tests take without it
 
 # which tests a mistake in a file must fail, the quickest first
 TESTS = {
@@ -40,6 +48,7 @@ TESTS = {
     "data": ["data"],
     "train": ["train"],
     "plots": ["plots"],
+    "extras/processes": ["workers"],
     "extras/workers": ["workers"],
     "extras/fit": ["fit"],
     "extras/checkpoint": ["checkpoint"],
@@ -50,8 +59,10 @@ TESTS = {
         "explorer::test_javascript_decodes_as_python_does"],
     "extras/explorer/page.js": ["explorer"],
     "extras/idx": ["idx"],
+    "extras/model_file": ["model_file"],
+    "extras/models": ["model_file"],
     "extras/nearest": ["nearest"],
-    "extras/npz": ["own_data"],
+    "extras/npz": ["npz"],
     "extras/own_data": ["own_data"],
 }
 
@@ -95,29 +106,110 @@ def mutate(mutant: Mutant, text: str) -> str:
 
 
 def catch(mutant: Mutant | None) -> str | None:
-    """Run a mutant's tests; return the first that fails, None if none does."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Run a mutant's tests; return what caught it, None if nothing did.
+
+    That is the first test that fails; or they hang, or pytest itself ends.
+    """
+    tests = mutant.tests if mutant else set().union(*TESTS.values())
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for name in "minivae", "tests", "demos":
             shutil.copytree(ROOT / name, Path(folder, name),
                             ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "setup.cfg", folder)
-        tests = mutant.tests if mutant else set().union(*TESTS.values())
         if mutant:
             path = path_in(Path(folder), mutant.file)
             text = path.read_text(encoding="utf-8")
             path.write_text(mutate(mutant, text), encoding="utf-8")
-        done = subprocess.run(
+        with testing(folder, tests) as (process, output):
+            if mutant and hangs(process, tuple(tests)):
+                return "hangs"
+            status = process.wait()
+            output.seek(0)
+            printed = output.read()
+    if status == 0:
+        return None
+    failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", printed, re.M)
+    if not failed and status in (1, 4, 5):        # no pytest, or no such test
+        raise RuntimeError(f"pytest did not run:\n{printed[-2000:]}")
+    return failed[1] if failed else f"pytest ends with status {status}"
+
+
+def hangs(process, tests):
+    """Wait for a mutant's tests; are they much slower than without it?"""
+    for limit in (lambda: FLOOR), (lambda: FACTOR * seconds(tests)):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(limit())
+            return False
+    return True
+
+
+@functools.cache
+def seconds(tests):
+    """Return how long tests take without a mutant, while others run."""
+    start = time.monotonic()
+    with testing(ROOT, tests) as (process, _):
+        process.wait()
+    return time.monotonic() - start
+
+
+# ---- pytest, in a process --------------------------------------------------
+
+RUNNING: set[subprocess.Popen] = set()
+ENDED = threading.Event()            # what is started from then on is killed
+
+
+@contextlib.contextmanager
+def testing(folder, tests):
+    """Run tests of the package in folder: a process, and what it prints.
+
+    At the end no process is left. So it prints into a file: a pipe would be
+    open as long as some lost process has it.
+    """
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    with tempfile.TemporaryFile("w+", encoding="utf-8",
+                                errors="replace") as output:
+        process = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p",
              "no:cacheprovider", *map(path_of, tests)],
-            cwd=folder, capture_output=True, text=True, encoding="utf-8",
-            timeout=600, env={**os.environ, "OPENBLAS_NUM_THREADS": "1",
-                              "PYTHONDONTWRITEBYTECODE": "1"})
-    if done.returncode == 0:
-        return None
-    failed = re.search(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.M)
-    if not failed:
-        raise RuntimeError(f"pytest did not run:\n{done.stdout[-2000:]}")
-    return failed[1]
+            cwd=folder, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1",
+                 "PYTHONDONTWRITEBYTECODE": "1",
+                 # demos that a test starts take this minivae as well
+                 "PYTHONPATH": path.rstrip(os.pathsep)})
+        RUNNING.add(process)
+        if ENDED.is_set():
+            kill(process)
+        try:
+            yield process, output
+        finally:
+            kill(process)
+            RUNNING.discard(process)
+
+
+def kill(process):
+    """Kill a process and all that it has started, workers and browsers."""
+    if os.name == "posix":
+        for pid in descendants(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+def descendants(pid):
+    """Return the processes below pid, of whatever session."""
+    if not shutil.which("ps"):
+        return []
+    lines = subprocess.run(["ps", "-A", "-o", "pid=", "-o", "ppid="],
+                           capture_output=True, text=True).stdout.splitlines()
+    parents = dict(map(int, line.split()) for line in lines)
+    below = [pid]
+    for parent in below:                               # it grows meanwhile
+        below += [child for child, its in parents.items() if its == parent]
+    return below[1:]
 
 
 def path_in(root, file):
@@ -142,6 +234,8 @@ def main():
     args = parser.parse_args()
     chosen = [m for m in mutants() if not args.words or any(
         word in f"{m.file} {m.name} {m.tests}" for word in args.words)]
+    for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):   # tidy up, as after
+        signal.signal(getattr(signal, name), lambda *_: sys.exit(1))  # Ctrl-C
     if args.list:
         print(*(f"{m.file:<14} {m.name}" for m in chosen), sep="\n")
         return 0
@@ -150,14 +244,20 @@ def main():
         print(f"{by} fails without any mutant: mend that first")
         return 1
     survivors = []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool, tqdm(
-            total=len(chosen), disable=None, leave=False) as bar:
-        for mutant, by in zip(chosen, pool.map(catch, chosen)):
-            bar.update()
-            bar.write(f"{mutant.file:<14} {mutant.name:<58} "
-                      f"{by or f'SURVIVED {mutant.tests}'}")
-            if by is None:
-                survivors.append(mutant)
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        with tqdm(total=len(chosen), disable=None, leave=False) as bar:
+            for mutant, by in zip(chosen, pool.map(catch, chosen)):
+                bar.update()
+                bar.write(f"{mutant.file:<14} {mutant.name:<58} "
+                          f"{by or f'SURVIVED {mutant.tests}'}")
+                if by is None:
+                    survivors.append(mutant)
+    finally:                                           # after Ctrl-C, too
+        pool.shutdown(wait=False, cancel_futures=True)
+        ENDED.set()
+        for process in list(RUNNING):
+            kill(process)
     print(f"{len(chosen)} mutants, {len(chosen) - len(survivors)} caught")
     return bool(survivors)
 
