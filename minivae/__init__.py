@@ -1,12 +1,12 @@
 """minivae: a convolutional VAE, its every gradient written by hand."""
 from .backend import choose_device, get_xp
 from .conv import Conv2D, Conv2DTranspose
+from .extras.model_file import load_model, load_pretrained, save_model
 from .gradcheck import check_function, check_layer
 from .layers import Dense, Flatten, Layer, ReLU, Reshape, Sequential, Sigmoid
 from .losses import (bernoulli_logpdf, gaussian_kl, gaussian_logpdf,
                      gaussian_pixels_logpdf)
 from .optim import Adam
-from .train import load_pretrained
 from .vae import VAE, conv_vae, reparameterize
 
 __version__ = "0.1.0"
@@ -16,4 +16,4 @@ __all__ = [
     "Reshape", "Sequential", "Sigmoid", "VAE", "bernoulli_logpdf",
     "check_function", "check_layer", "choose_device", "conv_vae",
     "gaussian_kl", "gaussian_logpdf", "gaussian_pixels_logpdf", "get_xp",
-    "load_pretrained", "reparameterize"]
+    "load_model", "load_pretrained", "reparameterize", "save_model"]

@@ -53,6 +53,9 @@ def to_numpy(x: Array) -> np.ndarray:
 
 def move(x: Array, xp: ModuleType) -> Array:
     """Return x as an array of xp: itself, or a copy across the bus."""
+    if not isinstance(xp, ModuleType):
+        raise TypeError(f"the device is {xp!r}, but numpy or cupy was "
+                        "expected, such as choose_device('gpu')[0]")
     return to_numpy(x) if xp is np else xp.asarray(x)
 
 
@@ -63,7 +66,7 @@ def choose_device(device: str = "auto") -> tuple[ModuleType, str]:
     Raises RuntimeError where "gpu" is asked for and does not work, and
     ValueError for any other name.
     """
-    if device not in ("auto", "cpu", "gpu"):
+    if not isinstance(device, str) or device not in ("auto", "cpu", "gpu"):
         raise ValueError(f"device is {device!r}; it can be 'auto', 'cpu' or "
                          "'gpu'")
     if device == "cpu":

@@ -251,6 +251,11 @@ class Convolution(Layer):
         super().__init__(w=glorot_uniform(self.w_shape, rng, dtype),
                          b=np.zeros(filters, dtype))
 
+    @property
+    def w_shape(self) -> tuple:
+        """The shape of w, (KH, KW, ., .)."""
+        raise NotImplementedError
+
     def __repr__(self):
         (KH, KW), (SH, SW) = self.kernel_size, self.strides
         kernel = KH if KH == KW else (KH, KW)
@@ -315,6 +320,9 @@ class Conv2DTranspose(Convolution):
     def y_shape(self, x_shape: tuple) -> tuple:
         """(N, H, W, F) for an x of shape (N, P, Q, C)."""
         N, P, Q, _ = x_shape
+        if 0 in (P, Q):
+            raise ValueError(f"{self}: images of {P} x {Q} have no pixel; use "
+                             "larger images")
         H, W = (size * stride + (max(kernel - stride, 0)
                                  if self.padding == "valid" else 0)
                 for size, kernel, stride

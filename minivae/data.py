@@ -1,5 +1,6 @@
 """Fashion-MNIST and MNIST, binarized, embedded; how they become batches."""
-import zipfile
+import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -7,8 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from .backend import Array
+from .vae import check_pixels
 
 DATASETS = Path(__file__).parent / "datasets"
+SHA256 = {                   # of the files: datasets/pack.py makes them
+    "fashion_mnist": "1d0f6186a429dd84c90784fd762e4fc3"
+                     "635dfdd638bbb2bd5a1c9a1edb2d66b9",
+    "mnist": "089ea8d031f66edb5309b95206adebda"
+             "80f2e8da609f4342fcf86d169a780d78"}
 FASHION_CLASSES = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal",
                    "Shirt", "Sneaker", "Bag", "Ankle boot")
 
@@ -56,24 +63,18 @@ def load_mnist() -> Dataset:
 def _load(name, class_names):
     path = DATASETS / f"{name}.npz"
     try:
-        a = read_npz(path)
-        return Dataset(unpack(a["train_bits"]), a["train_labels"],
-                       unpack(a["test_bits"]), a["test_labels"],
-                       a["grey"][..., None], a["grey_index"], class_names)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"the embedded data {path} is missing or damaged "
-                         f"({error}); install minivae again") from error
-
-
-def read_npz(path: Path) -> dict:
-    """Return the arrays of an .npz file; ValueError if it is none."""
-    # Opened here, since np.load leaves a damaged file open
-    with open(path, "rb") as file:
-        try:
-            return dict(np.load(file, allow_pickle=False))
-        except (zipfile.BadZipFile, EOFError, TypeError, ValueError) as error:
-            raise ValueError("it is no .npz file of arrays, or damaged"
-                             ) from error
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != SHA256[name]:
+            raise ValueError("its SHA-256 is wrong")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"the embedded data {path} is missing or damaged ({error}); "
+            "restore it with pip install --force-reinstall minivae, or in a "
+            "clone with git checkout") from error
+    a = np.load(io.BytesIO(content))
+    return Dataset(unpack(a["train_bits"]), a["train_labels"],
+                   unpack(a["test_bits"]), a["test_labels"],
+                   a["grey"][..., None], a["grey_index"], class_names)
 
 
 def unpack(bits: np.ndarray) -> np.ndarray:
@@ -95,9 +96,10 @@ def batches(images: Array, batch_size: int,
     """Yield the pixels of all images (N, ...), batch_size at a time.
 
     The last batch has what is left. Raises ValueError for a batch_size that
-    is below 1 or above N.
+    is below 1 or above N, and for pixels that check_bytes or to_float refuse.
     """
     check_batch_size(batch_size, len(images))
+    check_bytes(images)
     for start in range(0, len(images), batch_size):
         yield to_float(images[start:start + batch_size], dtype)
 
@@ -109,8 +111,30 @@ def check_batch_size(batch_size: int, N: int) -> None:
                          f"between 1 and the number of images, {N}")
 
 
+def check_bytes(images: Array) -> None:
+    """Refuse a whole set whose bytes are 0 and 1: bits, not grey values.
+
+    (One batch could be that dark, so to_float cannot tell.)
+    """
+    if images.dtype == np.uint8 and images.size and images.max() == 1:
+        raise ValueError("the images are bytes of 0 and 1, but a byte is a "
+                         "grey value, 0..255; make bits of them with "
+                         "images.astype(bool)")
+
+
 def to_float(images: Array, dtype=np.float32) -> Array:
-    """Turn images to numbers in 0..1: from bool, or from bytes 0..255."""
+    """Turn images (N, ...) to numbers in 0..1.
+
+    bool becomes 0 and 1; uint8 is divided by 255; floating point stays as it
+    is. What else numbers mean could only be guessed: so TypeError for other
+    dtypes, and ValueError for floating point outside 0..1 and NaN.
+    """
+    if images.dtype != bool and images.dtype != np.uint8:
+        if images.dtype.kind != "f":
+            raise TypeError(f"the images are {images.dtype}, but bool, uint8 "
+                            "(0..255) or floating point (0..1) was expected; "
+                            "convert them, as in images.astype(np.uint8)")
+        check_pixels("to_float", images)
     x = images.astype(dtype)
     if images.dtype == np.uint8:
         x /= 255

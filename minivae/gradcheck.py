@@ -9,7 +9,7 @@ since a sample misses the one wrong element among thousands; and the upstream
 gradient dy is random, since one of ones cannot see, say, a dy that is used
 upside down.
 """
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ from .layers import Layer
 
 STEP = 1e-5      # rounding costs about 1e-16 / h, the O(h²) term about 1e-10
 TOLERANCE = 1e-7
+BAR_AFTER = 2    # seconds: what takes longer shows how long
 
 
 @dataclass(frozen=True)
@@ -76,25 +77,23 @@ def check_layer(layer: Layer, x: Array, *,
                 verbose: bool = True) -> Report:
     """Check a layer's every gradient at x; return a report, and print it.
 
-    x (N, ...) and the parameters must be float64, else TypeError. The report
-    also tells of a layer that breaks its promises (see Layer): one that is
-    not deterministic, writes into x, dy or its parameters, adds to old
-    gradients or goes back through an old x.
+    x (N, ...) and the parameters must be arrays of float64, else TypeError,
+    and finite, and not so large that the step drowns in their rounding, else
+    ValueError. The report also tells of a layer that breaks its promises (see
+    Layer): one that is not deterministic, writes into x, dy or its
+    parameters, adds to old gradients or goes back through an old x.
     """
+    who = "check_layer"
+    if not isinstance(layer, Layer):
+        raise TypeError(f"{who}: the layer is {layer!r}, but a layer, such as "
+                        "ReLU(), was expected")
+    check_inputs(who, {"x": x}, tolerance)
+    check_inputs(who, layer.params, tolerance, moved=True)
     rng = np.random.default_rng(rng)
-    for name, a in {"x": x, **layer.params}.items():
-        if a.dtype != np.float64:
-            raise TypeError(
-                f"check_layer: {name} is {a.dtype}, but finite differences "
-                "need float64: of float32's 7 digits a difference loses 4. "
-                "Build the layer with dtype='float64' and convert x with "
-                ".astype('float64')")
     x, xp = x.copy(), get_xp(x)
     other = x + move(rng.standard_normal(x.shape), xp)
     y = layer.forward(other)
-    if y is None:
-        raise TypeError(f"check_layer: {layer}.forward returns None; it must "
-                        "return y")
+    check_result(f"{who}: {layer}.forward returns", y)
     dy = move(rng.standard_normal(y.shape), xp)
     problems = broken_promises(layer, x, dy, other)
 
@@ -102,35 +101,58 @@ def check_layer(layer: Layer, x: Array, *,
     pairs = {"x": (x, layer.backward(dy))}
     for name, p in layer.params.items():
         pairs[name] = p, layer.grads.get(name)
-    report = check_function(repr(layer), lambda: layer.forward(x), dy, pairs,
-                            tolerance=tolerance, verbose=False)
-    report.problems = problems
+    rows = compare(repr(layer), lambda: layer.forward(x), dy, pairs, tolerance)
+    report = Report(repr(layer), tolerance, rows, problems)
     if verbose:
         print(report)
     return report
 
 
-def check_function(name: str, f: Callable, dy: Array, pairs: dict, *,
+def check_function(name: str, f: Callable, dy: Array | float, pairs: dict, *,
                    tolerance: float = TOLERANCE,
                    verbose: bool = True) -> Report:
     """Check gradients of any function; return a report, and print it.
 
-    f() computes y from the arrays in pairs, {"w": (w, dw), ...}, where dw
-    claims to be dL/dw of L = Σ dy·y. The arrays are left as they were.
+    f() computes y, an array or a number, from the arrays in pairs, {"w": (w,
+    dw), ...}, where dw claims to be dL/dw of L = Σ dy·y. The arrays are left
+    as they were. Raises TypeError and ValueError as check_layer does.
     """
-    rows = []
+    who = "check_function"
+    arrays = {key: a for key, (a, _) in pairs.items()}
+    check_inputs(who, arrays, tolerance, moved=True)
     for key, (a, da) in pairs.items():
-        if da is None or da.shape != a.shape:
-            rows.append(Row(key, a.size, np.inf))
-        elif not a.size:
-            rows.append(Row(key, 0, 0.0))
-        else:
-            rows.append(_worst(key, to_numpy(da), tolerance,
-                               *numeric_gradient(f, a, dy)))
-    report = Report(name, tolerance, rows)
+        if da is not None:
+            check_result(f"{who}: {name}: d{key} is", da, (np.generic,))
+    y = f()
+    check_result(f"{who}: {name}: f returns", y, (float, int, np.generic))
+    if np.shape(y) != np.shape(dy):
+        raise ValueError(f"{who}: {name}: dy has shape {np.shape(dy)}, but y "
+                         f"has {np.shape(y)}; they must have the same")
+    report = Report(name, tolerance, compare(name, f, dy, pairs, tolerance))
     if verbose:
         print(report)
     return report
+
+
+def compare(name: str, f: Callable, dy: Array | float, pairs: dict,
+            tolerance: float) -> list[Row]:
+    """Hold every gradient in pairs against finite differences of f."""
+    # tqdm is imported only here, so that `import minivae` stays quick
+    from tqdm import tqdm
+    rows = []
+    with tqdm(total=sum(a.size for a, _ in pairs.values()), desc=name,
+              unit=" elements", delay=BAR_AFTER, leave=False,
+              disable=None) as bar:
+        for key, (a, da) in pairs.items():
+            if da is None or da.shape != a.shape:
+                rows.append(Row(key, a.size, np.inf))
+            elif not a.size:
+                rows.append(Row(key, 0, 0.0))
+            else:
+                rows.append(_worst(key, to_numpy(da), tolerance,
+                                   *numeric_gradient(f, a, dy,
+                                                     tick=bar.update)))
+    return rows
 
 
 def _worst(name, analytic, tolerance, numeric, margin) -> Row:
@@ -145,28 +167,37 @@ def _worst(name, analytic, tolerance, numeric, margin) -> Row:
                float(analytic[i]), float(numeric[i]), bool(kink))
 
 
-def numeric_gradient(f: Callable, a: Array, dy: Array,
-                     h: float = STEP) -> tuple[np.ndarray, np.ndarray]:
+def numeric_gradient(f: Callable, a: Array, dy: Array | float,
+                     h: float = STEP, tick: Callable = lambda: None
+                     ) -> tuple[np.ndarray, np.ndarray]:
     """Return dL/da for L = Σ dy·f() by central differences, and a margin.
 
     The margin is how much the slopes right and left of each element differ:
-    O(h) where f is smooth, O(1) within h of a kink.
+    O(h) where f is smooth, O(1) within h of a kink. tick: called after each
+    element.
     """
     gradient, margin = np.empty(a.shape), np.empty(a.shape)
-    y = f().copy()
+    y = _copy(f())
     for i in np.ndindex(a.shape):
         a_i = a[i].copy()
-        a[i] = a_i + h
-        y_plus = f().copy()
-        a[i] = a_i - h
-        y_minus = f().copy()
-        a[i] = a_i
+        try:
+            a[i] = a_i + h
+            y_plus = _copy(f())
+            a[i] = a_i - h
+            y_minus = _copy(f())
+        finally:                             # whatever happens, Ctrl-C too
+            a[i] = a_i
         # Differences first, sums later: what did not move cancels exactly
         right = float((dy * (y_plus - y)).sum()) / h
         left = float((dy * (y - y_minus)).sum()) / h
         gradient[i] = float((dy * (y_plus - y_minus)).sum()) / (2 * h)
         margin[i] = abs(right - left)
+        tick()
     return gradient, margin
+
+
+def _copy(y):
+    return y.copy() if hasattr(y, "copy") else np.float64(y)
 
 
 def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
@@ -205,11 +236,9 @@ def broken_promises(layer: Layer, x: Array, dy: Array,
             if not same(a, before[name]):
                 problems.append(f"forward or backward changes {name}")
                 a[...] = before[name]
-        if dx is None:
-            raise TypeError(f"check_layer: {layer}.backward returns None; "
-                            "it must return dx")
-        return y, {name: g.copy() for name, g
-                   in {"x": dx, **layer.grads}.items()}
+        check_gradients(layer, dx)
+        found = {"x": dx, **layer.grads}
+        return y, {name: g.copy() for name, g in found.items()}
 
     y, first = run(x)
     run(other)
@@ -232,3 +261,62 @@ def broken_promises(layer: Layer, x: Array, dy: Array,
             problems.append(f"d{name} is {g.dtype} of shape {g.shape}, but "
                             f"{name} is {a.dtype} of shape {a.shape}")
     return list(dict.fromkeys(problems))
+
+
+# ---- what cannot be checked ------------------------------------------------
+
+def check_inputs(who, arrays: Mapping, tolerance: float,
+                 moved: bool = False) -> None:
+    """Refuse arrays in which no step can be taken, or none that tells."""
+    limit = tolerance * STEP / np.finfo(float).eps
+    for name, a in arrays.items():
+        xp = get_xp(a)
+        if type(a) is not xp.ndarray:
+            raise TypeError(f"{who}: {name} is {_what(a)}, but an array of "
+                            "float64 was expected")
+        if a.dtype != np.float64:
+            raise TypeError(
+                f"{who}: {name} is {a.dtype}, but finite differences need "
+                "float64: of float32's 7 digits a difference loses 4. Build "
+                "the layer with dtype='float64' and convert x with "
+                ".astype('float64')")
+        if moved and xp is np and not a.flags.writeable:
+            raise ValueError(f"{who}: {name} is read-only, but its elements "
+                             "have to be moved; use a copy of it")
+        if not a.size or abs(a).max() <= limit:
+            continue
+        if not xp.isfinite(a).all():
+            raise ValueError(f"{who}: {name} has elements that are not finite")
+        raise ValueError(
+            f"{who}: {name} has elements of up to {float(abs(a).max()):.1g}, "
+            f"and a step of {STEP} drowns in their rounding; scale them to "
+            f"{limit:.0g} or less")
+
+
+def check_result(what: str, a: Array | float, numbers: tuple = ()) -> None:
+    """Refuse what is no array of float64, nor a number, where it may be one.
+    """
+    if (type(a) is get_xp(a).ndarray or isinstance(a, numbers)) and (
+            np.dtype(getattr(a, "dtype", type(a))) == np.float64):
+        return
+    raise TypeError(f"{what} {_what(a)}, but an array of float64 was expected")
+
+
+def check_gradients(layer: Layer, dx: Array) -> None:
+    """Refuse what backward gives if it is not arrays (of any kind)."""
+    if not isinstance(layer.grads, Mapping):
+        raise TypeError(f"check_layer: {layer}.grads is {_what(layer.grads)}, "
+                        "but a dict was expected")
+    found = {"backward returns": dx} | {
+        f"grads[{name!r}] is": g for name, g in layer.grads.items()}
+    for what, g in found.items():
+        if not hasattr(g, "dtype"):
+            raise TypeError(f"check_layer: {layer}.{what} {_what(g)}, but an "
+                            "array was expected")
+
+
+def _what(a):
+    if a is None:
+        return "None"
+    plain = type(a) is get_xp(a).ndarray
+    return str(a.dtype) if plain else f"a value of type {type(a).__name__}"

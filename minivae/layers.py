@@ -11,8 +11,9 @@ the gradient dy that comes from the layers behind is the upstream gradient.
 """
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +30,20 @@ class Layer:
                         self.grads, never adds to it (there is no
                         zero_grad), and changes neither params nor dy
     params, grads       dicts of arrays with the same keys, such as "w", "b"
+    layers              those that it is made of, if it is made of layers
     """
 
-    cache = None
+    cache: Any = None
+    layers: Sequence["Layer"] = ()
+
+    def __new__(cls, *args, **kwargs):
+        layer = super().__new__(cls)       # a layer without parameters needs
+        vars(layer).update(params={}, grads={})           # no __init__ at all
+        return layer
 
     def __init__(self, **params):
+        for name, p in params.items():
+            check_param(type(self).__name__, name, p)
         self.params = params
         self.grads = {name: np.zeros_like(p) for name, p in params.items()}
 
@@ -54,10 +64,21 @@ class Layer:
 
     def to(self, xp: ModuleType) -> "Layer":
         """Move the parameters to xp, numpy or cupy, and return self."""
-        self.params = {name: move(p, xp) for name, p in self.params.items()}
-        self.grads = {name: move(g, xp) for name, g in self.grads.items()}
+        for arrays in self.params, self.grads:
+            arrays.update({name: move(a, xp) for name, a in arrays.items()})
+        for layer in sublayers(self):
+            layer.to(xp)
         self.cache = None
         return self
+
+    def forget(self) -> None:
+        """Let go of what forward kept: it can be as large as a batch."""
+        self.cache = None
+        for layer in sublayers(self):
+            layer.forget()
+
+    def __getstate__(self):                    # a pickle or copy without it
+        return {k: v for k, v in vars(self).items() if k != "cache"}
 
     def __repr__(self):
         return f"{type(self).__name__}()"
@@ -169,14 +190,39 @@ class Flatten(Layer):
         return dy.reshape(x.shape)
 
 
-class Sequential(Layer):
+class Network:
+    """Layers under names: what a Sequential and a VAE have in common."""
+
+    def parts(self) -> dict[str, Layer]:
+        """Return its layers by name."""
+        raise NotImplementedError
+
+    @property
+    def params(self) -> "Params":
+        """All parameters: "0.w", "2.b", ..., its layers' own arrays."""
+        return Params(self)
+
+    @property
+    def grads(self) -> "Grads":
+        """Their gradients at the last backward, by the same names."""
+        return Grads(by_name(self, "grads"), self.params)
+
+    def to(self, xp: ModuleType):
+        """Move the parameters to xp, numpy or cupy, and return self."""
+        for layer in self.parts().values():
+            layer.to(xp)
+        return self
+
+
+class Sequential(Network, Layer):
     """Layers one after another: itself a layer, so that it nests.
 
-    Its params and grads are its layers' own arrays, under "0.w", "2.b", ...
+    Raises ValueError where one layer object stands in two places.
     """
 
     def __init__(self, layers: Sequence[Layer]):
         self.layers = list(layers)
+        check_layers("Sequential", self.parts())
 
     def forward(self, x: Array) -> Array:
         for layer in self.layers:
@@ -189,20 +235,8 @@ class Sequential(Layer):
             dy = layer.backward(dy)
         return dy
 
-    @property
-    def params(self) -> dict:
-        return {f"{i}.{name}": p for i, layer in enumerate(self.layers)
-                for name, p in layer.params.items()}
-
-    @property
-    def grads(self) -> dict:
-        return {f"{i}.{name}": g for i, layer in enumerate(self.layers)
-                for name, g in layer.grads.items()}
-
-    def to(self, xp: ModuleType) -> "Sequential":
-        for layer in self.layers:
-            layer.to(xp)
-        return self
+    def parts(self) -> dict[str, Layer]:
+        return {str(i): layer for i, layer in enumerate(self.layers)}
 
     def __repr__(self):
         return f"Sequential({self.layers})"
@@ -212,7 +246,7 @@ class Sequential(Layer):
 def sigmoid(x: Array) -> Array:
     """Return σ(x) without overflow: e^−|x| is never above 1."""
     xp = get_xp(x)
-    e = xp.exp(-xp.abs(x))
+    e = xp.exp(xp.minimum(x, -x))     # (abs would have no complex derivative)
     return xp.where(x >= 0, 1, e) / (1 + e)
 
 
@@ -230,6 +264,61 @@ def glorot_uniform(shape: tuple, rng: Seed = None,
     limit = math.sqrt(6 / fan_sum)
     return rng.uniform(-limit, limit, shape).astype(dtype)
 
+
+# ---- arrays by name --------------------------------------------------------
+
+def by_name(network: Network, which: str) -> dict[str, Array]:
+    """Return the "params" or "grads" of a network's layers in one dict."""
+    return {f"{part}.{name}": a for part, layer in network.parts().items()
+            for name, a in getattr(layer, which).items()}
+
+
+class Params(Mapping):
+    """A network's parameters by name: at any time those of its layers.
+
+    Adam keeps this, and so trains an array that has replaced another, too.
+    """
+
+    def __init__(self, network: Network):
+        self.network = network
+
+    def __getitem__(self, name: str) -> Array:
+        return by_name(self.network, "params")[name]
+
+    def __setitem__(self, name: str, p: Array) -> None:
+        if name not in self:
+            raise KeyError(name)
+        part, _, rest = name.partition(".")                  # of "0.w": "0"
+        self.network.parts()[part].params[rest] = p
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(by_name(self.network, "params"))
+
+    def __len__(self) -> int:
+        return len(by_name(self.network, "params"))
+
+    def items(self) -> ItemsView:          # these two at once: it is quicker
+        return by_name(self.network, "params").items()
+
+    def values(self) -> ValuesView:
+        return by_name(self.network, "params").values()
+
+    def __repr__(self):
+        return repr(dict(self))
+
+
+class Grads(dict):
+    """Gradients by name, and the params that they are the gradients of."""
+
+    def __init__(self, grads: Mapping, params: Mapping):
+        super().__init__(grads)
+        self.params = params
+
+    def __reduce__(self):                # a copy or a pickle is a plain dict
+        return dict, (dict(self),)
+
+
+# ---- what is refused -------------------------------------------------------
 
 def check_sizes(who, **sizes) -> None:
     """Refuse sizes that are not whole numbers of at least 1."""
@@ -253,7 +342,7 @@ def check_array(who, name: str, x: Array, shape: tuple,
     floating dtype will do (complex ones too, for complex-step derivatives).
     Raises ValueError (shape) or TypeError (the rest).
     """
-    if type(x) is not type(like) and not (like is None and hasattr(x, "T")):
+    if type(x) is not (get_xp(x).ndarray if like is None else type(like)):
         wanted = "numpy ndarray" if like is None else _kind(like)
         raise TypeError(f"{who}: {name} is a {_kind(x)}, but a {wanted} was "
                         "expected; convert it first")
@@ -270,6 +359,45 @@ def check_array(who, name: str, x: Array, shape: tuple,
         wanted = ", ".join("..." if s is ... else str(s) for s in shape)
         raise ValueError(f"{who}: {name} has shape {x.shape}, but ({wanted}) "
                          "was expected")
+
+
+def check_param(who, name: str, p: Array) -> None:
+    """Refuse a parameter that is not an array of float32 or float64."""
+    # (complex: for complex-step derivatives)
+    if (type(p) is not get_xp(p).ndarray
+            or p.dtype not in (np.float32, np.float64, np.complex128)):
+        what = getattr(p, "dtype", f"a {_kind(p)}")
+        raise TypeError(f"{who}: {name} is {what}, but an array of float32 or "
+                        "float64 was expected; make it with dtype='float32'")
+
+
+def check_layers(who, parts: dict[str, Layer]) -> None:
+    """Refuse one layer object in two places, and what is no layer.
+
+    A layer keeps what its last forward saw, and the gradients of its last
+    backward: of two places, those of the other would be lost.
+    """
+    places: dict[int, str] = {}
+
+    def visit(name, layer):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"{who}: {name} is {layer!r}, but a layer, such "
+                            "as ReLU(), was expected")
+        if id(layer) in places:
+            raise ValueError(f"{who}: {places[id(layer)]} and {name} are one "
+                             f"and the same {layer}; make a layer for each "
+                             "place")
+        places[id(layer)] = name
+        for i, part in enumerate(sublayers(layer)):
+            visit(f"{name}.{i}", part)
+    for name, layer in parts.items():
+        visit(name, layer)
+
+
+def sublayers(layer: Layer) -> list[Layer]:
+    """Return the layers that a layer is made of: none for most."""
+    layers = layer.layers if isinstance(layer.layers, (list, tuple)) else ()
+    return [part for part in layers if isinstance(part, Layer)]
 
 
 def _kind(x):

@@ -35,7 +35,7 @@ def _bernoulli(x, logits):                       # all (N, ...), not summed
     # d/dl     = x − σ(l)
     xp = get_xp(x)
     logpdf = (x * logits - xp.maximum(logits, 0)
-              - xp.log1p(xp.exp(-xp.abs(logits))))
+              - xp.log1p(xp.exp(xp.minimum(logits, -logits))))
     return logpdf, x - sigmoid(logits)
 
 
@@ -101,6 +101,7 @@ def gaussian_kl(mu: Array, logvar: Array) -> tuple[Array, Array, Array]:
     returns (N,) and two arrays (N, D). Training estimates it from one z
     instead (see vae.py); the two agree in the mean.
     """
+    check_array("gaussian_kl", "mu", mu, ("N", "D"))
     check_array("gaussian_kl", "logvar", logvar, mu.shape, like=mu)
     # KL = Σ ½·(mu² + e^logvar − 1 − logvar), and e^a − 1 = expm1(a)
     # d/dmu = mu    d/dlogvar = ½·(e^logvar − 1)

@@ -1,4 +1,4 @@
-"""Training: one step, one pass over the test set, the log, the model's file.
+"""Training: one step, one pass over the test set, the log.
 
 The loop itself is two lines, which a demo writes out:
 
@@ -6,17 +6,21 @@ The loop itself is two lines, which a demo writes out:
         loss = train_step(vae, adam, x, eps)
 """
 import csv
+import errno
 import io
 import math
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from .backend import Array, get_xp, move, to_numpy
-from .data import DATASETS, batches, check_batch_size, read_npz, to_float
+from .backend import Array, get_xp, move
+from .data import batches, check_batch_size, to_float
+from .layers import Grads, sublayers
 from .optim import Adam, flatten
-from .vae import VAE, conv_vae, reparameterize
+from .vae import VAE, check_pixels, reparameterize
 
 LOG_COLUMNS = ("epoch", "step", "train_loss", "test_elbo", "seconds")
 
@@ -30,39 +34,49 @@ def epoch(vae: VAE, images: Array, batch_size: int, rng: np.random.Generator,
     and rng's state back then is all it takes to draw the epoch again.
     share (i, n): of each batch, only the i-th of n parts, as equal as can
     be; some may be empty. Raises ValueError for a batch_size below 1 or
-    above N.
+    above N, and for pixels of floating point that are not in 0..1.
     """
     N, (i, n) = len(images), share
     check_batch_size(batch_size, N)
+    check_pixels("epoch", images)
     eps = vae.noise(N, rng)
     order = move(rng.permutation(N), get_xp(images))
     for start in range(0, N, batch_size):
         size = min(batch_size, N - start)
         part = slice(start + size * i // n, start + size * (i + 1) // n)
         yield to_float(images[order[part]], eps.dtype), eps[part]
+    # Not after each step: memory that is freed goes back to the system, and
+    # to ask for it again makes a step a quarter slower
+    vae.forget()
 
 
 def train_step(vae: VAE, adam: Adam, x: Array, eps: Array,
                beta: float = 1.0) -> Array:
     """Improve vae by one batch x (N, ...) with noise eps (N, D).
 
-    vae may be anything with a VAE's loss_and_grads, computed elsewhere.
-    Returns its loss before the step, in nats. Raises FloatingPointError if
-    it is not finite, or a gradient is not; vae has not changed then. (On a
-    GPU nothing is looked at here, since each look would wait for it: call
-    check_finite now and then.)
+    vae may be anything with a VAE's loss_and_grads and params, computed
+    elsewhere. Returns its loss before the step, in nats. Raises
+    FloatingPointError if it is not finite, or a gradient is not, and
+    ValueError if x or eps is to blame, or adam is of other parameters; vae
+    has not changed then. (On a GPU no number is looked at here, since each
+    look would wait for it: call check_finite now and then.)
     """
+    if type(x) is np.ndarray:
+        check_pixels("train_step", x)
     with np.errstate(over="ignore", invalid="ignore"):     # said below, once
         loss, grads = vae.loss_and_grads(x, eps, beta)
         if get_xp(x) is np:
-            _check_step(vae, adam, x, eps, loss, grads)
-    adam.step(grads)
+            _check_step(vae, adam, x, eps, beta, loss, grads)
+    adam.step(Grads(grads, vae.params))
     return loss
 
 
-def _check_step(vae, adam, x, eps, loss, grads):
+def _check_step(vae, adam, x, eps, beta, loss, grads):
     advice = f"try a learning rate below {adam.learning_rate:g}"
     if not math.isfinite(loss):
+        if not (math.isfinite(beta) and np.isfinite(eps).all()):
+            raise ValueError("train_step: beta or eps is not finite; draw "
+                             "eps with vae.noise")
         raise FloatingPointError(
             f"at step {adam.t + 1} the loss became {float(loss)}, first in "
             f"{culprit(vae, x, eps)}; {advice}")
@@ -90,7 +104,7 @@ def check_finite(adam: Adam) -> None:
 def culprit(vae: VAE, x: Array, eps: Array) -> str:
     """Name the first thing in a forward pass that is not finite."""
     for name, network in ("encoder", vae.encoder), ("decoder", vae.decoder):
-        for i, layer in enumerate(getattr(network, "layers", [network])):
+        for i, layer in enumerate(sublayers(network) or [network]):
             x = layer.forward(x)
             if not get_xp(x).isfinite(x).all():
                 return f"the output of {name}.{i}, {layer}"
@@ -110,9 +124,13 @@ def evaluate(vae: VAE, images: Array, eps: Array,
     (N, D) one draw of noise for each: with the same eps, epochs can be
     compared.
     """
+    if not len(images):
+        raise ValueError("evaluate: there is no image, and the mean over none "
+                         "is undefined")
     if len(eps) != len(images):
         raise ValueError(f"evaluate: there are {len(images)} images, but "
                          f"{len(eps)} rows of noise")
+    check_pixels("evaluate", images)
     sums = np.zeros(2)
     start = 0
     for x in batches(images, min(batch_size, len(images)), dtype=eps.dtype):
@@ -120,21 +138,36 @@ def evaluate(vae: VAE, images: Array, eps: Array,
                                vae.asarray(eps[start:start + len(x)]))
         sums += [float(term.sum()) for term in terms]
         start += len(x)
+    vae.forget()
     reconstruction, kl = (sums / len(images)).tolist()
     return reconstruction, kl
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file as a whole, or leave it as it was: OSError says why."""
-    part = path.with_name(f"part-{path.name}")
+def write_file(path: str | Path, content: bytes) -> None:
+    """Write a file as a whole, or leave it as it was: OSError says why.
+
+    The new one is written beside the old one, flushed to the disk and read
+    back; only then does it take the old one's name.
+    """
+    path = Path(path)
+    part = path.parent / f"part-{path.name}"
     try:
-        part.write_bytes(content)
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if part.read_bytes() != content:
+            raise OSError(errno.EIO, "the disk gave back something else")
         part.replace(path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None       # not the part
+        raise
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
-def write_log(path: Path, log: list[dict]) -> None:
+def write_log(path: str | Path, log: list[dict]) -> None:
     """Write log, one dict of LOG_COLUMNS an epoch, as a CSV file."""
     text = io.StringIO()
     writer = csv.DictWriter(text, LOG_COLUMNS, lineterminator="\n")
@@ -143,78 +176,19 @@ def write_log(path: Path, log: list[dict]) -> None:
     write_file(path, text.getvalue().encode())
 
 
-def save_model(path: Path, vae: VAE, image_shape: tuple) -> None:
-    """Write the parameters of a conv_vae, by name, as an .npz file.
-
-    Raises ValueError for another network, which load_model could not build.
-    """
-    params = {name: to_numpy(p) for name, p in vae.params.items()}
-    _network_of(params, image_shape, vae.likelihood)
-    content = io.BytesIO()
-    np.savez(content, image_shape=image_shape, likelihood=vae.likelihood,
-             **params)
-    write_file(path, content.getvalue())
-
-
-def load_model(path: Path) -> VAE:
-    """Read a conv_vae that save_model has written.
-
-    Raises FileNotFoundError, or ValueError if the file is no such model.
-    """
-    try:
-        params = read_npz(path)
-        image_shape = tuple(params.pop("image_shape", np.zeros(0)).tolist())
-        likelihood = str(params.pop("likelihood", "bernoulli"))
-        vae = _network_of(params, image_shape, likelihood)
-    except ValueError as error:
-        raise ValueError(f"{path} is not a model of minivae ({error}); train "
-                         "one with demos/train_fashion.py") from error
-    for name, p in vae.params.items():
-        p[...] = params[name]
-    return vae
-
-
-def load_pretrained(name: str) -> VAE:
-    """Return a VAE that is trained already: on "fashion" or on "mnist".
-
-    They ship with the package; demos/train_fashion.py and train_mnist.py, as
-    they stand, make them. Raises ValueError for another name.
-    """
-    names = "fashion", "mnist"
-    if name not in names:
-        raise ValueError(f"there is no pretrained model {name!r}; there are "
-                         f"{' and '.join(map(repr, names))}")
-    return load_model(DATASETS / f"{name}_model.npz")
-
-
-def _network_of(params: dict, image_shape: tuple, likelihood: str) -> VAE:
-    """Build the conv_vae whose parameters have these names and shapes."""
-    try:
-        vae = conv_vae(image_shape, latent_dim=len(params["decoder.0.w"]),
-                       filters=len(params["encoder.0.b"]),
-                       likelihood=likelihood,
-                       dtype=params["decoder.0.w"].dtype)
-    except KeyError as error:
-        raise ValueError(f"it has no parameter {error}") from error
-    shapes = {name: p.shape for name, p in params.items()}
-    if shapes != {name: p.shape for name, p in vae.params.items()}:
-        raise ValueError("its parameters have other names or shapes than "
-                         f"those of a conv_vae for images of {image_shape}")
-    return vae
-
-
 def summary(vae: VAE, image_shape: tuple) -> str:
     """Return a table of the layers, their outputs' shapes and parameters."""
     x = vae.asarray(np.zeros((1, *image_shape)))
     lines = [f"{'layer':<56}{'output':<13}{'parameters':>10}"]
     for name, network in ("encoder", vae.encoder), ("decoder", vae.decoder):
         lines.append(f"{name} of {' x '.join(map(str, x.shape[1:]))}")
-        for layer in network.layers:
+        for layer in sublayers(network) or [network]:
             x = layer.forward(x)
             shape = " x ".join(map(str, x.shape[1:]))
             count = sum(p.size for p in layer.params.values())
             lines.append(f"  {layer!r:<54}{shape:<13}{count:>10,}")
         x = x[:, :vae.latent_dim]                # any z (1, D) will do
+    vae.forget()
     count = sum(p.size for p in vae.params.values())
     lines.append(f"{'together':<69}{count:>10,}")
     return "\n".join(lines)

@@ -10,14 +10,15 @@ Training lifts the evidence lower bound (ELBO), never above log p(x), in nats:
 bias, and that single sample is what we train on.
 """
 import math
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from .backend import Array, Seed, get_xp, move
 from .conv import Conv2D, Conv2DTranspose
-from .layers import (Dense, Flatten, Layer, ReLU, Reshape, Sequential,
-                     check_array, check_sizes, sigmoid)
+from .layers import (Dense, Flatten, Layer, Network, ReLU, Reshape, Sequential,
+                     check_array, check_layers, check_sizes, sigmoid,
+                     sublayers)
 from .losses import (bernoulli_logpdf, gaussian_logpdf,
                      gaussian_pixels_logpdf)
 
@@ -32,6 +33,7 @@ def reparameterize(mu: Array, logvar: Array, eps: Array) -> Array:
     z ~ N(mu, σ²) where eps ~ N(0, 1): the draw has become an input, and z a
     smooth function of mu and logvar (Kingma & Welling 2014, section 2.4).
     """
+    check_array("reparameterize", "mu", mu, ("N", "D"))
     check_array("reparameterize", "logvar", logvar, mu.shape, like=mu)
     check_array("reparameterize", "eps", eps, mu.shape, like=mu)
     return mu + get_xp(mu).exp(0.5 * logvar) * eps
@@ -43,15 +45,19 @@ def reparameterize_backward(dz: Array, logvar: Array,
     return dz, dz * (0.5 * get_xp(dz).exp(0.5 * logvar) * eps)
 
 
-class VAE:
+class VAE(Network):
     """A VAE of any two networks that fit together.
 
     encoder: images (N, ...) -> (N, 2·D), mu beside logvar
-    decoder: codes z (N, D) -> logits (N, ...), one for each pixel; a
-    Sequential that begins with a Dense, whose in_features are D
+    decoder: codes z (N, D) -> logits (N, ...), one for each pixel; it begins
+    with a Dense, or another layer whose in_features are D
     likelihood: "bernoulli" for pixels of 0 and 1, "continuous" for all grey
-    values in between (a Gaussian); ValueError for another one
+    values in between (a Gaussian)
+    Raises ValueError where these do not fit, or share a layer.
     """
+
+    cache: Any = None
+    __getstate__ = Layer.__getstate__
 
     def __init__(self, encoder: Layer, decoder: Layer,
                  likelihood: str = "bernoulli"):
@@ -59,6 +65,8 @@ class VAE:
             raise ValueError(f"VAE: likelihood is {likelihood!r}; it can be "
                              f"{' or '.join(map(repr, LIKELIHOODS))}")
         self.encoder, self.decoder = encoder, decoder
+        check_layers("VAE", self.parts())
+        self.latent_dim                          # refuses a decoder without
         self.likelihood = likelihood
         self.log_p_x = LIKELIHOODS[likelihood]
 
@@ -70,10 +78,16 @@ class VAE:
         x is (N, ...), eps (N, D) ~ N(0, 1). reconstruction = log p(x|z) and
         kl = log q(z|x) − log p(z), at z = reparameterize(mu, logvar, eps).
         The mean of kl over eps is KL(q(z|x) ‖ p(z)); one draw can be below 0.
+        Raises ValueError for pixels that are not in 0..1. (On a GPU nothing
+        is looked at here, since each look would wait for it.)
         """
+        if type(x) is np.ndarray:
+            check_pixels("VAE", x)
         mu, logvar = self.encode(x)
         z = reparameterize(mu, logvar, eps)
-        log_p_x, dlogits = self.log_p_x(x, self.decode(z))
+        logits = self.decode(z)
+        check_array("VAE", "the decoder's output", logits, x.shape, like=x)
+        log_p_x, dlogits = self.log_p_x(x, logits)
         log_p_z, dz_prior, _, _ = gaussian_logpdf(z)
         # z is eps, shifted and stretched by σ; so its density is that of
         # eps, over σ. (It equals gaussian_logpdf(z, mu, logvar), but there
@@ -124,6 +138,7 @@ class VAE:
         al. 2016, eq. 8): with k = 1 this is the ELBO. x is (N, ...).
         """
         check_sizes("log_likelihood", k=k)
+        check_pixels("log_likelihood", x)
         rng, xp = np.random.default_rng(rng), get_xp(x)
         parts = [xp.zeros(0)]
         for start in range(0, len(x), 100):        # few at a time, for memory
@@ -133,6 +148,7 @@ class VAE:
                 log_w = self.elbo(few, self.noise(len(few), rng))
                 log_sum = xp.logaddexp(log_sum, log_w)
             parts.append(log_sum - math.log(k))
+        self.forget()
         return xp.concatenate(parts)
 
     # ---- the two networks --------------------------------------------------
@@ -158,7 +174,11 @@ class VAE:
         N(0, 1) is the prior p(z), towards which the KL has pulled every
         q(z|x): so most of these codes lie near some image's. (n, H, W, C)
         """
-        return self.decode(self.noise(n, rng), apply_sigmoid=True)
+        z = self.noise(n, rng)
+        parts = [self.decode(z[start:start + 100], apply_sigmoid=True)
+                 for start in range(0, n, 100)]    # few at a time, for memory
+        self.forget()
+        return get_xp(z).concatenate(parts)
 
     def noise(self, n: int, rng: Seed = None) -> Array:
         """Draw eps ~ N(0, 1), (n, D), for n images.
@@ -178,27 +198,25 @@ class VAE:
     @property
     def latent_dim(self) -> int:
         """D: what the decoder's first layer takes."""
-        return self.decoder.layers[0].in_features
+        first = self.decoder
+        while sublayers(first):
+            first = sublayers(first)[0]
+        if not hasattr(first, "in_features"):
+            raise ValueError(f"VAE: the decoder begins with {first}, which "
+                             "does not say how many numbers a code has; let "
+                             "it begin with a Dense, or with a layer that "
+                             "has in_features")
+        return first.in_features
 
-    @property
-    def params(self) -> dict:
-        """All parameters: "encoder.0.w", ..., the networks' own arrays."""
-        return self._by_name("params")
+    def parts(self) -> dict[str, Layer]:
+        """Return the two networks; their parameters are "encoder.0.w", ..."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
 
-    @property
-    def grads(self) -> dict:
-        """Their gradients at the last loss_and_grads, by the same names."""
-        return self._by_name("grads")
-
-    def _by_name(self, which):
-        return {f"{network}.{name}": a for network in ("encoder", "decoder")
-                for name, a in getattr(getattr(self, network), which).items()}
-
-    def to(self, xp: ModuleType) -> "VAE":
-        """Move the parameters to xp, numpy or cupy, and return self."""
-        self.encoder.to(xp)
-        self.decoder.to(xp)
-        return self
+    def forget(self) -> None:
+        """Let go of what the last batch has left for backward."""
+        self.cache = None
+        self.encoder.forget()
+        self.decoder.forget()
 
 
 def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
@@ -242,3 +260,17 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
         Conv2DTranspose(2 * F, F, 3, **up), ReLU(),     # (N, 4h, 4w, F)
         Conv2DTranspose(F, C, 3, padding="same", **settings)])
     return VAE(encoder, decoder, likelihood)                 # (N, H, W, C)
+
+
+def check_pixels(who, x: Array) -> None:
+    """Refuse pixels x (N, ...) of floating point that are not in 0..1."""
+    if not hasattr(x, "dtype"):
+        raise TypeError(f"{who}: the images are a {type(x).__name__}, but an "
+                        "array was expected")
+    if x.dtype.kind != "f" or not x.size or (x.min() >= 0 and x.max() <= 1):
+        return                                # (of NaN, neither would be true)
+    at = np.unravel_index(int(((x >= 0) & (x <= 1)).argmin()), x.shape)
+    n, *pixel = map(int, at)
+    raise ValueError(f"{who}: image {n} has {float(x[at])} at pixel {pixel}, "
+                     "but numbers from 0 to 1 were expected; mend or rescale "
+                     "the data")

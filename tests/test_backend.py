@@ -10,7 +10,7 @@ import types
 import numpy as np
 import pytest
 
-from minivae import choose_device, get_xp
+from minivae import choose_device, conv_vae, get_xp
 from minivae.backend import move, to_numpy
 
 
@@ -133,3 +133,16 @@ def test_import_is_light():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True,
                          text=True, check=True).stdout
     assert out.strip() == "[]"
+
+
+@pytest.mark.parametrize("device", [["cpu"], np.array(["cpu", "gpu"]), None,
+                                    0])
+def test_what_is_no_name_of_a_device_is_refused(device):
+    with pytest.raises(ValueError, match="device is .*; it can be 'auto'"):
+        choose_device(device)
+
+
+def test_a_name_is_no_device():
+    with pytest.raises(TypeError, match="the device is 'gpu', but numpy or "
+                       "cupy was expected"):
+        conv_vae((8, 8, 1), filters=2).to("gpu")

@@ -215,3 +215,12 @@ def test_images_that_are_too_narrow_get_a_sentence():
     with pytest.raises(ValueError, match="images of 5 x 2 have no room"):
         Conv2D(1, 1, 3).forward(np.zeros((1, 5, 2, 1), "float32"))
     assert "strides=(2, 1)" in repr(Conv2D(1, 1, 3, (2, 1)))
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 3, 1), (2, 3, 0, 1), (0, 0, 3, 1)])
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_images_of_no_pixel_get_a_sentence(shape, padding):
+    for cls in Conv2D, Conv2DTranspose:
+        with pytest.raises(ValueError, match=f"images of {shape[1]} x "
+                           f"{shape[2]} have no (pixel|room)"):
+            cls(1, 2, 3, 2, padding).forward(np.zeros(shape, "float32"))

@@ -18,11 +18,11 @@ from examples import all_layers, examples
 from test_demos import PICTURES, arguments, load
 
 from minivae import (Adam, bernoulli_logpdf, check_layer, choose_device,
-                     conv_vae, gaussian_kl, gaussian_pixels_logpdf)
+                     conv_vae, gaussian_kl, gaussian_pixels_logpdf, load_model,
+                     save_model)
 from minivae.backend import fused, get_xp, move, to_numpy
 from minivae.layers import sigmoid
-from minivae.train import (check_finite, epoch, evaluate, load_model,
-                           save_model, train_step)
+from minivae.train import check_finite, epoch, evaluate, train_step
 
 
 @pytest.fixture
@@ -224,7 +224,8 @@ def test_the_main_demo(cupy, monkeypatch, tmp_path, capsys, latent_dim):
 
 def test_a_diverged_run_keeps_the_better_model(cupy, monkeypatch, tmp_path):
     demo = load("train_fashion.py")
-    monkeypatch.setattr(demo, "draw_landscape", lambda *_: np.eye(9) > 0)
+    monkeypatch.setattr(demo, "draw_landscape",
+                        lambda *_: np.eye(9, dtype="uint8"))
 
     def train(*more):
         args = arguments(demo, monkeypatch, "--device", "gpu", "--limit", 64,
@@ -257,7 +258,8 @@ def few(full, train=320):
 def test_a_checkpoint_goes_on_elsewhere(cupy, monkeypatch, tmp_path, capsys,
                                         first, then):
     demo = load("train_fashion.py")
-    monkeypatch.setattr(demo, "draw_landscape", lambda *_: np.eye(9) > 0)
+    monkeypatch.setattr(demo, "draw_landscape",
+                        lambda *_: np.eye(9, dtype="uint8"))
 
     def train(folder, *args):
         args = arguments(demo, monkeypatch, "--workers", 1, "--epochs", 2,
@@ -299,11 +301,9 @@ def test_the_demos_that_train(cupy, monkeypatch, tmp_path, name, args):
 
 
 def test_the_gradient_check(cupy, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["gradient_check.py", "--device", "gpu"])
-    before = cupy.launched
-    with pytest.raises(SystemExit) as done:
-        load("gradient_check.py")
-    assert done.value.code == 0 and cupy.launched > before + 1e4
+    demo, before = load("gradient_check.py"), cupy.launched
+    assert demo.main(arguments(demo, monkeypatch, "--device", "gpu")) == 0
+    assert cupy.launched > before + 1e4
     assert "All of them are right." in capsys.readouterr().out
 
 
@@ -346,6 +346,42 @@ def test_the_benchmark(cupy, monkeypatch, tmp_path, capsys):
         assert float(rate.replace(",", "")) == pytest.approx(
             1e3 * n / float(ms), rel=0.2)
     assert imageio.imread(tmp_path / "comparison.png").std() > 5
+
+
+def test_a_model_that_moved_after_adam_was_made_gets_a_sentence(cupy):
+    vae = conv_vae((8, 8, 1), filters=2)
+    adam = Adam(vae.params)
+    vae.to(cupy)
+    x, eps = vae.asarray(np.ones((2, 8, 8, 1))), vae.noise(2)
+    with pytest.raises(ValueError, match="another name, shape, dtype or device"
+                       r" .*after vae.to\(...\)"):
+        train_step(vae, adam, x, eps)
+    assert adam.t == 0
+    train_step(vae, Adam(vae.params), x, eps)
+    with pytest.raises(ValueError, match="a and b share memory"):
+        Adam({"a": x, "b": x[:1]})
+
+
+def test_data_on_a_gpu_is_looked_at_once(cupy):
+    images = np.zeros((6, 8, 8, 1), "float32")
+    images[4, 3, 2, 0] = math.nan
+    vae = conv_vae((8, 8, 1), filters=2).to(cupy)
+    on_gpu, eps = move(images, cupy), vae.noise(6)
+    for work in (lambda: next(epoch(vae, on_gpu, 2,
+                                    np.random.default_rng(0))),
+                 lambda: evaluate(vae, on_gpu, eps),
+                 lambda: vae.log_likelihood(on_gpu, 1)):
+        with pytest.raises(ValueError, match=r"image 4 has nan at pixel "
+                           r"\[3, 2, 0\]"):
+            work()
+
+
+def test_samples_are_on_the_gpu(cupy):
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    want = vae.sample(130, 1)
+    got = vae.to(cupy).sample(130, 1)
+    assert get_xp(got) is cupy
+    np.testing.assert_array_equal(to_numpy(got), want)
 
 
 # ---- where there is a GPU --------------------------------------------------

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from minivae import data as data_module
-from minivae.data import batches, binarize, load_fashion_mnist, load_mnist
+from minivae.data import (batches, binarize, load_fashion_mnist, load_mnist,
+                          to_float)
 from minivae.datasets.pack import pack
 
 LOAD = {"fashion_mnist": load_fashion_mnist, "mnist": load_mnist}
@@ -85,25 +86,40 @@ def test_binarize_is_above_one_half():
 
 
 @pytest.mark.parametrize("name", LOAD)
-@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "other"])
+@pytest.mark.parametrize("damage", ["missing", "a folder", "cut", "changed",
+                                    "moved", "zero", "longer", "other",
+                                    "the other"])
 def test_damaged_data_gets_a_sentence(tmp_path, monkeypatch, damage, name):
     content = (data_module.DATASETS / f"{name}.npz").read_bytes()
     path = tmp_path / f"{name}.npz"
-    if damage == "cut":
+    middle = len(content) // 2
+    if damage == "a folder":
+        path.mkdir()
+    elif damage == "cut":
         path.write_bytes(content[:10_000])
     elif damage == "changed":
-        middle = len(content) // 2
-        path.write_bytes(content[:middle] + b"?" + content[middle + 1:])
+        changed = bytes([content[middle] ^ 1])
+        path.write_bytes(content[:middle] + changed + content[middle + 1:])
+    elif damage == "moved":
+        path.write_bytes(content[middle:] + content[:middle])
+    elif damage == "zero":
+        path.write_bytes(content[:middle] + bytes(9) + content[middle + 9:])
+    elif damage == "longer":
+        path.write_bytes(content + b"?")
+    elif damage == "the other":
+        other, = LOAD.keys() - {name}
+        path.write_bytes((data_module.DATASETS / f"{other}.npz").read_bytes())
     elif damage == "other":
         np.savez(path, something=np.zeros(3))
     monkeypatch.setattr(data_module, "DATASETS", tmp_path)
     with pytest.raises(ValueError, match=f"{name}.npz is missing or "
-                       "damaged .*install minivae again"):
+                       "damaged .*; restore it with pip install --force-"
+                       "reinstall minivae, or in a clone with git checkout$"):
         LOAD[name]()
 
 
 def test_batches_are_every_image_once():
-    images = np.arange(10).reshape(10, 1, 1, 1)
+    images = np.linspace(0, 1, 10, dtype="float32").reshape(10, 1, 1, 1)
     parts = list(batches(images, 4))
     assert [len(x) for x in parts] == [4, 4, 2]
     assert {x.dtype for x in parts} == {np.dtype("float32")}
@@ -121,6 +137,47 @@ def test_pixels_lie_between_0_and_1():
         np.testing.assert_array_equal(levels, np.array([[0], [0.2], [1]],
                                                        dtype))
     assert grey.max() == 255                                  # as they were
+
+
+def test_floating_point_in_0_to_1_stays_as_it_is():
+    x = np.linspace(0, 1, 12).reshape(3, 2, 2, 1)
+    for dtype in "float16", "float32", "float64":
+        np.testing.assert_array_equal(to_float(x.astype(dtype), "float64"),
+                                      x.astype(dtype))
+
+
+@pytest.mark.parametrize("images, error, sentence", [
+    (np.zeros((2, 2, 2, 1), int), TypeError, "images are int64, but bool, "
+     r"uint8 .* was expected; convert them, as in images.astype"),
+    (np.zeros((2, 2, 2, 1), "int8"), TypeError, "images are int8"),
+    (np.zeros((2, 2, 2, 1), "uint16"), TypeError, "images are uint16"),
+    (np.zeros((2, 2, 2, 1), complex), TypeError, "images are complex128"),
+    (np.zeros((2, 2, 2, 1), "U1"), TypeError, "images are <U1"),
+    (np.zeros((2, 2, 2, 1), object), TypeError, "images are object"),
+    (np.full((2, 2, 2, 1), -1.0), ValueError, "has -1.0 at pixel"),
+    (np.full((2, 2, 2, 1), 255.0), ValueError, "has 255.0 at pixel"),
+    (np.array([0, 1, 1, np.nan]).reshape(2, 2, 1, 1), ValueError,
+     r"image 1 has nan at pixel \[1, 0, 0\]"),
+    (np.array([0, 1, np.inf, 1]).reshape(2, 2, 1, 1), ValueError,
+     r"image 1 has inf at pixel \[0, 0, 0\]"),
+])
+def test_what_is_no_pixel_gets_a_sentence(images, error, sentence):
+    before = images.copy()
+    for take in to_float, lambda images: list(batches(images, 2)):
+        with pytest.raises(error, match=sentence):
+            take(images)
+    assert (images == before).sum() == (before == before).sum()
+
+
+def test_bits_in_bytes_get_a_sentence():
+    bits = np.array([[0], [1], [1]], "uint8")
+    with pytest.raises(ValueError, match="bytes of 0 and 1, but a byte is a "
+                       "grey value, 0..255; make bits of them with "):
+        next(batches(bits, 2))
+    # so dark a batch is taken, where others are not
+    grey = np.append(bits, np.uint8([[7]]), axis=0)
+    assert len(list(batches(grey, 2))) == 2
+    assert next(batches(np.zeros((2, 1), "uint8"), 2)).tolist() == [[0], [0]]
 
 
 @pytest.mark.parametrize("size", [0, -1, 11])

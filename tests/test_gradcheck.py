@@ -2,12 +2,17 @@
 
 Every class below is one layer with one mistake that somebody once made.
 """
+import io
+import math
 import re
+import sys
+import time
 
 import numpy as np
 import pytest
 
-from minivae import Dense, Layer, ReLU, check_function, check_layer
+from minivae import (Dense, Layer, ReLU, check_function, check_layer,
+                     gradcheck)
 from minivae.gradcheck import (Report, Row, numeric_gradient,
                                relative_error)
 
@@ -253,9 +258,11 @@ def test_a_forgotten_return_gets_a_sentence():
     class NoY(Scale):
         def forward(self, x):
             super().forward(x)
-    with pytest.raises(TypeError, match="backward returns None; it must"):
+    with pytest.raises(TypeError, match="backward returns None, but an "
+                       "array"):
         check_layer(NoDx(), X)
-    with pytest.raises(TypeError, match="forward returns None; it must"):
+    with pytest.raises(TypeError, match="forward returns None, but an "
+                       "array"):
         check_layer(NoY(), X)
 
 
@@ -298,3 +305,174 @@ def test_check_function_names_its_arrays(capsys):
     good, bad = report.rows
     assert good.error < 1e-9 and bad.error == 1.0
     assert "product" in capsys.readouterr().out
+
+
+# ---- what cannot be checked gets a sentence --------------------------------
+
+def forward_gives(change):
+    class Odd(Scale):
+        def forward(self, x):
+            return change(super().forward(x))
+    return Odd()
+
+
+def backward_gives(change):
+    class Odd(Scale):
+        def backward(self, dy):
+            return change(self, super().backward(dy))
+    return Odd()
+
+
+@pytest.mark.parametrize("change, what", [
+    (lambda y: (y, 1), "a value of type tuple"),
+    (lambda y: y.tolist(), "a value of type list"),
+    (lambda y: float(y.sum()), "a value of type float"),
+    (lambda y: y.sum(), "a value of type float64"),
+    (lambda y: y > 0, "bool"), (lambda y: y.astype(int), "int64"),
+    (lambda y: y.astype("float32"), "float32"), (lambda y: None, "None")])
+def test_odd_outputs(change, what):
+    with pytest.raises(TypeError, match=rf"check_layer: Odd\(\).forward "
+                       f"returns {what}, but an array of float64 was expec"):
+        check_layer(forward_gives(change), X)
+
+
+def no_dw(layer, dx):
+    layer.grads["w"] = None
+    return dx
+
+
+def no_grads(layer, dx):
+    layer.grads = None
+    return dx
+
+
+@pytest.mark.parametrize("change, what", [
+    (lambda layer, dx: (dx, dx), "backward returns a value of type tuple"),
+    (lambda layer, dx: dx.tolist(), "backward returns a value of type list"),
+    (lambda layer, dx: 1.0, "backward returns a value of type float"),
+    (lambda layer, dx: None, "backward returns None"),
+    (no_dw, r"grads\['w'\] is None"), (no_grads, "grads is None, but a dict")])
+def test_odd_gradients(change, what):
+    with pytest.raises(TypeError, match=rf"check_layer: Odd\(\).{what}"):
+        check_layer(backward_gives(change), X)
+
+
+@pytest.mark.parametrize("change, what", [
+    (lambda layer, dx: dx[:2], r"dx is float64 of shape \(2, 3\), but x is"),
+    (lambda layer, dx: dx > 0, r"dx is bool of shape"),
+    (lambda layer, dx: dx.sum(), r"dx is float64 of shape \(\)")])
+def test_gradients_of_another_kind_are_problems(change, what):
+    report = check_layer(backward_gives(change), X, verbose=False)
+    assert not report.ok and re.search(f"PROBLEM: {what}", str(report))
+
+
+def test_odd_inputs():
+    for x, what in [(X.tolist(), "a value of type list"), (None, "None"),
+                    (X.astype(int), "int64"), (X + 0j, "complex128"),
+                    (np.ma.array(X), "a value of type MaskedArray"),
+                    (X.astype(">f8")[..., None].tolist(), "a value of type")]:
+        with pytest.raises(TypeError, match=f"check_layer: x is {what}"):
+            check_layer(Scale(), x)
+    for odd in math.nan, math.inf:
+        with pytest.raises(ValueError, match="x has elements that are not"):
+            check_layer(Scale(), np.where(X > 0, X, odd))
+    with pytest.raises(ValueError, match=r"x has elements of up to \de\+08, "
+                       "and a step of 1e-05 drowns in their rounding"):
+        check_layer(Scale(), X * 1e8)
+    assert check_layer(Scale(), X / abs(X).max() * 4000, verbose=False).ok
+    with pytest.raises(TypeError, match="the layer is <class .*Scale'>, but"):
+        check_layer(Scale, X)
+
+
+def test_read_only_parameters_are_refused_and_a_read_only_x_is_not():
+    layer, x = Scale(), X.copy()
+    x.flags.writeable = False
+    assert check_layer(layer, x, verbose=False).ok
+    layer.params["w"].flags.writeable = False
+    with pytest.raises(ValueError, match="w is read-only"):
+        check_layer(layer, x)
+
+
+def test_a_layer_may_return_its_x_or_a_view_of_it():
+    class Identity(Layer):
+        def forward(self, x):
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    class Backwards(Identity):
+        def forward(self, x):
+            return x[:, ::-1]
+
+        def backward(self, dy):
+            return dy[:, ::-1]
+    for layer in Identity(), Backwards():
+        assert check_layer(layer, X, verbose=False).ok
+
+
+def test_functions_may_give_a_number():
+    a = np.array([1.0, -2.0])
+    for f in lambda: float((a * a).sum()), lambda: (a * a).sum(), (
+            lambda: np.array((a * a).sum())):
+        for dy in 3.0, 3, np.float64(3):
+            assert check_function("f", f, dy, {"a": (a, 6 * a)},
+                                  verbose=False).ok
+            assert not check_function("f", f, dy, {"a": (a, 5 * a)},
+                                      verbose=False).ok
+
+
+@pytest.mark.parametrize("bad, error, what", [
+    ({"a": X.astype("float32")}, TypeError, "a is float32, but finite"),
+    ({"a": X.astype(int)}, TypeError, "a is int64, but finite"),
+    ({"a": X.tolist()}, TypeError, "a is a value of type list"),
+    ({"a": X * 1e8}, ValueError, "a has elements of up to"),
+    ({"a": X * math.nan}, ValueError, "a has elements that are not finite"),
+    ({"a": np.broadcast_to(X, (4, 3))}, ValueError, "a is read-only"),
+    ({"da": X.astype("float32")}, TypeError, "p: da is float32, but an arr"),
+    ({"da": X.tolist()}, TypeError, "p: da is a value of type list"),
+    ({"f": lambda: (X, 1)}, TypeError, "p: f returns a value of type tuple"),
+    ({"f": lambda: None}, TypeError, "p: f returns None"),
+    ({"f": lambda: X > 0}, TypeError, "p: f returns bool"),
+    ({"f": lambda: True}, TypeError, "p: f returns a value of type bool"),
+    ({"f": lambda: X.astype("float32")}, TypeError, "p: f returns float32"),
+    ({"dy": X[0]}, ValueError, r"p: dy has shape \(3,\), but y has \(4, 3\)"),
+    ({"dy": 1.0}, ValueError, r"p: dy has shape \(\), but y has \(4, 3\)")])
+def test_what_check_function_refuses(bad, error, what):
+    good = {"a": X.copy(), "da": X, "f": lambda: 2 * X, "dy": X} | bad
+    with pytest.raises(error, match=f"check_function: {what}"):
+        check_function("p", good["f"], good["dy"],
+                       {"a": (good["a"], good["da"])})
+
+
+def test_an_interrupted_check_leaves_all_as_it_was():
+    a, calls = X.copy(), []
+
+    def f():
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return a * a
+    with pytest.raises(KeyboardInterrupt):
+        check_function("square", f, X, {"a": (a, 2 * X * a)})
+    assert np.array_equal(a, X)
+
+
+@pytest.mark.parametrize("after, bar", [(0, True), (60, False)])
+def test_a_long_check_shows_a_bar(monkeypatch, after, bar):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(gradcheck, "BAR_AFTER", after)
+    layer = Scale()
+    forward = layer.forward
+    layer.forward = lambda x: (time.sleep(0.01), forward(x))[1]
+    assert check_layer(layer, X, verbose=False).ok
+    shown = screen.getvalue()
+    assert bool(re.search(r"Scale\(\): .*\d/15 .*elements", shown)) == bar
+
+
+def test_the_bar_waits_two_seconds():
+    assert gradcheck.BAR_AFTER == 2

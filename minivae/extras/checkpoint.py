@@ -1,21 +1,15 @@
 """A training run on disk: all that the loop of train.py needs to go on.
 
-One .npz file, without pickles: parameters, Adam's moments, the pictures so
-far, and a manifest, which is JSON: numbers, settings, the generator's state,
-every array's shape and dtype, and a SHA-256 over all of it. Why not np.savez
-alone? With a changed byte, np.load may return other numbers, or leave an
-array out, and say nothing.
+One file, of npz.save: parameters, Adam's moments, the pictures so far;
+numbers, settings and the generator's state.
 """
-import hashlib
-import json
-import os
 import platform
 import signal
-import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +17,7 @@ from ..backend import Array, get_xp, move, to_numpy
 from ..optim import Adam
 from ..train import check_finite, epoch
 from ..vae import VAE
-from .npz import array_header
-
-FORMAT = 1
+from . import npz
 
 
 @dataclass
@@ -37,7 +29,7 @@ class Progress:
     sum_of_losses: float = 0.0      # over their images
     seconds: float = 0.0            # since the start, without interruptions
     log: list = field(default_factory=list)
-    epoch_start: dict | None = None       # the generator's state back then
+    epoch_start: Any = None         # the generator's state back then
 
     def batches(self, vae: VAE, images: Array, batch_size: int,
                 rng: np.random.Generator, share: tuple[int, int] = (0, 1)
@@ -95,20 +87,39 @@ def circumstances(ranks: int, workers: int, device: str) -> dict:
 
 # ---- a run -----------------------------------------------------------------
 
-def save_run(path: Path, vae: VAE, adam: Adam, rng: np.random.Generator,
+def save_run(path: str | Path, vae: VAE, adam: Adam, rng: np.random.Generator,
              progress: Progress, frames: list[bytes], **about: dict) -> None:
     """Write a run's state; about: more to remember, such as settings.
 
-    frames: the pictures so far, as PNG files. Raises FloatingPointError, and
-    keeps the file as it was, if the parameters are of no more use.
+    frames: the pictures so far, as PNG files. Raises OSError, and
+    FloatingPointError if the parameters are of no more use; the file is as it
+    was then.
     """
     check_finite(adam)
     progress.sum_of_losses = float(progress.sum_of_losses)     # from a GPU
     arrays = {name: to_numpy(a) for name, a in _arrays(vae, adam).items()}
     arrays |= {f"frames/{i}": np.frombuffer(frame, np.uint8)
                for i, frame in enumerate(frames)}
-    save(path, arrays, {"t": adam.t, "rng": rng.bit_generator.state,
-                        "progress": asdict(progress), **about})
+    npz.save(path, arrays, {
+        "kind": "checkpoint", "t": adam.t, "rng": rng.bit_generator.state,
+        "progress": asdict(progress), **about})
+
+
+def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
+    """Read what save_run has written: arrays and state, for restore_run.
+
+    Raises FileNotFoundError (another OSError for a file that cannot be
+    opened), and ValueError if one byte of what it holds is wrong.
+    """
+    try:
+        arrays, state = npz.load(path)
+        if state.get("kind", "checkpoint") != "checkpoint":
+            raise ValueError("it is a model, from which no run can go on")
+        return arrays, state
+    except ValueError as error:
+        raise ValueError(f"{path} is not a checkpoint of minivae, or damaged "
+                         f"({error}); take another copy, or start the run "
+                         "anew, without --resume") from error
 
 
 def restore_run(arrays: dict[str, np.ndarray], state: dict, vae: VAE,
@@ -120,8 +131,8 @@ def restore_run(arrays: dict[str, np.ndarray], state: dict, vae: VAE,
     network's; nothing has changed then.
     """
     own = _arrays(vae, adam)
-    if ({name: a.shape for name, a in own.items()}
-            != {name: a.shape for name, a in arrays.items()
+    if ({name: (a.shape, a.dtype) for name, a in own.items()}
+            != {name: (a.shape, a.dtype) for name, a in arrays.items()
                 if not name.startswith("frames/")}):
         raise ValueError("the checkpoint is of a run of another network; "
                          "resume it with its own settings")
@@ -137,100 +148,3 @@ def _arrays(vae, adam):
     return {f"{kind}/{name}": a for kind, group in (
         ("params", vae.params), ("m", adam.m), ("v", adam.v))
         for name, a in group.items()}
-
-
-# ---- a file ----------------------------------------------------------------
-
-def save(path: Path, arrays: dict[str, np.ndarray], state: dict) -> None:
-    """Write arrays and state (what JSON can hold), or leave path as it was.
-
-    The new file is written beside the old one, flushed to the disk and read
-    back; only then it takes the old one's name. Raises OSError.
-    """
-    manifest = {"format": FORMAT, "state": state, "arrays": {
-        name: [a.dtype.str, list(a.shape)] for name, a in arrays.items()}}
-    manifest["sha256"] = digest(arrays, manifest)
-    text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
-    part = path.with_name(f"part-{path.name}")
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, manifest=text, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        load(part)
-        part.replace(path)
-        _sync_folder(path.parent)
-    except ValueError as error:
-        raise OSError(0, "the disk gave back something else", str(path)
-                      ) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _sync_folder(folder):
-    """Flush the new name, too; Windows needs no such thing."""
-    if os.name == "posix":
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
-
-
-def load(path: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """Read what save has written.
-
-    No array is read before all headers agree with the manifest and with the
-    file's size, so a file that claims to be huge costs nothing. Raises
-    FileNotFoundError, or ValueError if one byte of what it holds is wrong.
-    """
-    with open(path, "rb") as file:
-        try:
-            return _load(file)
-        except Exception as error:   # a damaged .npz file raises nearly any
-            raise ValueError(f"{path} is not a checkpoint of minivae, or "
-                             f"damaged ({error}); resume from another one or "
-                             "start anew") from error
-
-
-def _load(file):
-    with zipfile.ZipFile(file) as archive:
-        headers = {}
-        size = os.fstat(file.fileno()).st_size
-        for info in archive.infolist():
-            if info.compress_type != zipfile.ZIP_STORED:
-                raise ValueError("a part is compressed")
-            size -= info.file_size
-            with archive.open(info) as part:
-                dtype, shape, by_columns = array_header(part, info.file_size)
-                if by_columns:
-                    raise ValueError("an array lies by columns")
-                headers[info.filename] = [dtype.str, list(shape)]
-        if size < 0:
-            raise ValueError("its parts are larger than the whole")
-        manifest = json.loads(_array(archive, "manifest.npy").tobytes())
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"its format is {manifest['format']}, but this "
-                             f"version of minivae reads {FORMAT}")
-        del headers["manifest.npy"]
-        if headers != {f"{name}.npy": claim for name, claim
-                       in manifest["arrays"].items()}:
-            raise ValueError("its arrays are not those of its manifest")
-        arrays = {name: _array(archive, f"{name}.npy")
-                  for name in manifest["arrays"]}
-    if manifest.pop("sha256") != digest(arrays, manifest):
-        raise ValueError("its SHA-256 is wrong")
-    return arrays, manifest["state"]
-
-
-def _array(archive, name):
-    with archive.open(name) as part:
-        return np.lib.format.read_array(part, allow_pickle=False)
-
-
-def digest(arrays: dict[str, np.ndarray], manifest: dict) -> str:
-    """Return the SHA-256 of a manifest, without its own, and all arrays."""
-    sha = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode())
-    for name in sorted(arrays):
-        sha.update(np.ascontiguousarray(arrays[name]))
-    return sha.hexdigest()

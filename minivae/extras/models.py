@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..data import Dataset
-from ..train import load_model, load_pretrained
 from ..vae import VAE
 from .checkpoint import load
+from .model_file import load_model, load_pretrained
 from .training_options import EMBEDDED, images_of
 
 SHIPPED = {"fashion": "Fashion-MNIST", "mnist": "MNIST"}
@@ -29,27 +29,33 @@ class Found(NamedTuple):
     frames: list[bytes] = []
 
 
-def find_model(name: str) -> Found:
-    """Return the model that name names; ValueError if there is none."""
-    if name in SHIPPED:
-        title = SHIPPED[name]
-        return Found(load_pretrained(name), title, EMBEDDED[title])
-    path = Path(name)
+def find_model(name: str | Path) -> Found:
+    """Return the model that name names: a file, a run's folder, or SHIPPED.
+
+    Raises ValueError in one sentence if there is none.
+    """
+    shipped, path = str(name).lower(), Path(name)
+    if shipped in SHIPPED:
+        title = SHIPPED[shipped]
+        return Found(load_pretrained(shipped), title, EMBEDDED[title])
+    if path.is_dir():
+        path /= "model.npz"
     if not path.exists():
-        raise ValueError(f"there is no model {name}; name a model.npz that a "
-                         f"run has saved, or {' or '.join(SHIPPED)}")
+        raise ValueError(f"there is no model {path}; name a model.npz that a "
+                         "run has saved, its folder, or "
+                         f"{' or '.join(SHIPPED)}")
     vae, checkpoint = load_model(path), path.with_name("checkpoint.npz")
     try:
         arrays, state = load(checkpoint)
-    except (FileNotFoundError, ValueError) as error:
+        settings = state["settings"]
+    except (OSError, LookupError, ValueError) as error:
         problem = str(error)
-        if isinstance(error, FileNotFoundError):
+        if not isinstance(error, ValueError):
             problem = f"there is no {checkpoint} to say what the images were"
 
         def nothing():
             raise ValueError(problem)
-        return Found(vae, path.parent.name or path.name, nothing)
-    settings = state["settings"]
+        return Found(vae, path.resolve().parent.name or path.name, nothing)
     own = settings["data_dir"] and Path(settings["data_dir"]).name
     return Found(vae, own or settings["title"],
                  lambda: images_of(settings).data,
