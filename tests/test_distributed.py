@@ -17,11 +17,12 @@ from test_cupy import few
 from test_demos import DEMOS, arguments
 from test_demos import load as load_demo
 
-from minivae import Adam, conv_vae
+from minivae import Adam, conv_vae, load_model
 from minivae.backend import get_xp, move, to_numpy
 from minivae.extras import command_line, distributed
 from minivae.extras.checkpoint import load
-from minivae.train import epoch, evaluate, load_model, train_step
+from minivae.extras.own_folder import claim
+from minivae.train import epoch, evaluate, train_step
 
 HERE = str(Path(__file__).parent), str(Path(__file__).parent.parent)
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join(
@@ -327,11 +328,37 @@ def test_without_the_flag_mpi_is_not_imported():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_scaling_a_batch_alone_is_refused():
-    done = subprocess.run([sys.executable, DEMOS / "train_fashion.py",
-                           "--scale-batch"], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "error: --scale-batch goes with --distributed" in done.stderr
+def test_scaling_a_batch_alone_is_refused(monkeypatch):
+    with pytest.raises(ValueError, match="--scale-batch goes with --distrib"):
+        arguments(load_demo("train_fashion.py"), monkeypatch, "--scale-batch")
+
+
+@needs_mpi
+def test_copies_that_do_not_know_of_each_other_do_not_meet(tmp_path):
+    printed, status = finish(mpiexec(2, "-c", f"""
+import os, time
+from pathlib import Path
+from types import SimpleNamespace
+from minivae.extras.command_line import run
+from minivae.extras.own_folder import own_folder
+here = Path({str(tmp_path)!r})
+(here / str(os.getpid())).touch()
+while len(list(here.iterdir())) < 2:
+    time.sleep(0.01)
+run(own_folder(lambda args: time.sleep(3)),
+    lambda: SimpleNamespace(out=here / "run"))
+"""))
+    assert status != 0
+    assert printed.count("error: another run is writing to ") == 1
+    assert "mpiexec has started 2 copies of this one: add --dist" in printed
+
+
+@needs_mpi
+def test_rank_0_has_the_folder_for_all_ranks(tmp_path):
+    with claim(tmp_path / "run"):
+        printed, status = finish(train(2, tmp_path / "run"))
+    assert status == 2
+    assert printed.count("error: another run is writing to ") == 1
 
 
 # ---- on a GPU, with a stand-in ---------------------------------------------

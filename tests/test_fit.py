@@ -1,4 +1,9 @@
 """Training in one call learns what the written-out loop learns."""
+import multiprocessing
+import subprocess
+import sys
+import threading
+
 import numpy as np
 import pytest
 
@@ -44,3 +49,67 @@ def test_without_noise_it_trains_an_autoencoder(images):
     np.testing.assert_array_equal(after, other.params["encoder.5.w"])
     np.testing.assert_array_equal(after[:, 2:], before[:, 2:])     # logvar
     assert (after[:, :2] != before[:, :2]).any()
+
+
+SCRIPT = """
+import numpy as np
+from minivae import ReLU, conv_vae
+from minivae.extras import fit, workers
+
+fit.cores = lambda: 2                  # on any machine
+class Mine(ReLU):
+    pass
+
+vae = conv_vae((8, 8, 1), filters=2, rng=0)
+vae.encoder.layers[1] = Mine()
+before = vae.params["encoder.0.w"].copy()
+images = np.random.default_rng(0).random((64, 8, 8, 1)) < 0.5
+fit.fit(vae, images, batch_size=16)
+assert (vae.params["encoder.0.w"] != before).any()
+print("done")
+"""
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_in_a_script_it_needs_no_main_guard(tmp_path, guarded):
+    script = SCRIPT
+    if guarded:
+        lines = "".join(f"    {line}\n" for line in SCRIPT.splitlines())
+        script = f"if __name__ == '__main__':\n{lines}"
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=300)
+    assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
+
+
+def test_what_cannot_be_sent_is_trained_in_one_process(images, monkeypatch,
+                                                       capsys):
+    monkeypatch.setattr(module, "cores", lambda: 2)
+    alone, vae = (conv_vae(filters=2, rng=0) for _ in range(2))
+    vae.decoder.layers[1].lock = threading.Lock()
+    fit(vae, images, batch_size=20)
+    note, = capsys.readouterr().err.splitlines()
+    assert note.startswith("note: one process trains alone: Workers: "
+                           "decoder.1, a ReLU, cannot be sent to a process")
+    monkeypatch.setattr(module, "cores", lambda: 1)
+    fit(alone, images, batch_size=20)
+    assert capsys.readouterr().err == ""
+    for name, p in alone.params.items():
+        np.testing.assert_array_equal(vae.params[name], p)
+
+
+def train_into(path):
+    module.cores = lambda: 2
+    with open(path, "w", encoding="utf-8") as sys.stderr:
+        fit(conv_vae((8, 8, 1), filters=2, rng=0),
+            np.zeros((16, 8, 8, 1), bool), batch_size=16)
+
+
+def test_a_daemonic_process_trains_alone(tmp_path):
+    process = multiprocessing.get_context("spawn").Process(
+        target=train_into, args=(tmp_path / "err",), daemon=True)
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0
+    assert (tmp_path / "err").read_text(encoding="utf-8").startswith(
+        "note: one process trains alone: a daemonic process cannot start")

@@ -1,18 +1,28 @@
-"""Worker processes compute what one process does, up to rounding."""
+"""Worker processes compute what one process does, and never hang."""
+import gc
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minivae import conv_vae
+from minivae import Flatten, Layer, ReLU, Sequential, conv_vae
+from minivae.extras import processes
+from minivae.extras import workers as module
+from minivae.extras.checkpoint import load
 from minivae.extras.workers import ENVIRONMENT, Workers, cores
 from minivae.plots import latent_grid
 
 SHAPE = (8, 8, 1)
+LONG = 300            # seconds: what hangs, hangs longer
+posix = pytest.mark.skipif(os.name != "posix", reason="of POSIX's signals")
 
 
 def small_vae(dtype="float64", **kwargs):
@@ -20,15 +30,49 @@ def small_vae(dtype="float64", **kwargs):
                     dtype=dtype, **kwargs)
 
 
+def vae_with(layer):
+    """Return a VAE whose encoder begins with a layer that changes nothing."""
+    vae = small_vae()
+    vae.encoder.layers.insert(0, layer)
+    return vae
+
+
 def batch(vae, N, seed=1):
     rng = np.random.default_rng(seed)
     return (vae.asarray(rng.random((N, *SHAPE)) < 0.5), vae.noise(N, rng))
+
+
+def children():
+    """Return the processes that were started here, and by no fixture."""
+    return set(multiprocessing.active_children()) - of_the_team
+
+
+def later(seconds, function, *args):
+    """Call a function from another thread; what this returns can cancel."""
+    timer = threading.Timer(seconds, function, args)
+    timer.start()
+    return timer
+
+
+@pytest.fixture
+def ctrl_c():
+    """SIGINT and SIGTERM raise KeyboardInterrupt, in a background job too."""
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.signal(number, signal.default_int_handler)
+              for number in numbers]
+    yield
+    for number, handler in zip(numbers, before):
+        signal.signal(number, handler)
+
+
+of_the_team = set()
 
 
 @pytest.fixture(scope="module")
 def team():
     vae = small_vae(likelihood="continuous")
     with Workers(vae, SHAPE, count=3, max_batch=10, at_a_time=2) as workers:
+        of_the_team.update(multiprocessing.active_children())
         yield vae, workers
 
 
@@ -128,90 +172,453 @@ def test_what_a_worker_raises_comes_here(team):
     assert np.isfinite(workers.loss_and_grads(x, eps)[0])    # alive and well
 
 
+class Raises(Layer):
+    """Raises an error that cannot be made anew from its message."""
+
+    def forward(self, x):
+        raise TwoReasons("this", "that")
+
+
+class TwoReasons(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+class Refuses(Layer):
+    """Pickles well, and will not be unpickled."""
+
+    def __setstate__(self, state):
+        raise OSError("not here")
+
+
+class Ends(Layer):
+    """Ends the process that computes it."""
+
+    def forward(self, x):
+        os._exit(7)
+
+
+def test_an_error_that_cannot_be_sent_is_told():
+    with Workers(vae_with(Raises()), SHAPE, count=2) as workers:
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="TwoReasons: this and "):
+                workers.loss_and_grads(*batch(workers.vae, 4))
+
+
+# ---- they end, and are not waited for --------------------------------------
+
+def test_they_end_with_the_team_and_leave_no_trace(monkeypatch):
+    monkeypatch.setattr(processes, "FAREWELL", LONG)
+    environment, main = dict(os.environ), sys.modules["__main__"]
+    with Workers(small_vae(), SHAPE, count=2) as workers:
+        started = children()
+        assert len(started) == 2
+        assert dict(os.environ) == environment
+        assert sys.modules["__main__"] is main
+    assert not children()
+    for process in started:
+        assert process.exitcode == 0
+    assert "OPENBLAS_NUM_THREADS" in ENVIRONMENT
+    workers.close()                                     # once more
+    with pytest.raises(RuntimeError, match="were closed"):
+        workers.loss_and_grads(*batch(workers.vae, 4))
+
+
+def test_workers_that_nobody_keeps_end():
+    workers = Workers(small_vae(), SHAPE, count=2)
+    started = children()
+    del workers
+    gc.collect()
+    assert len(started) == 2 and not children()
+
+
 def test_a_worker_that_dies_is_an_error_not_a_hang():
     vae = small_vae()
-    before = set(multiprocessing.active_children())
     with Workers(vae, SHAPE, count=2) as workers:
         x, eps = batch(vae, 4)
         workers.loss_and_grads(x, eps)
-        first, *_ = set(multiprocessing.active_children()) - before
+        first, *_ = children()
         first.kill()
         first.join()
-        with pytest.raises(RuntimeError, match="a worker process has ended"):
+        message = f"{first.pid} has ended: .*"
+        message += "SIGKILL.* memory" if os.name == "posix" else ""
+        with pytest.raises(RuntimeError, match=message):
             workers.loss_and_grads(x, eps)
+    with Workers(vae_with(Ends()), SHAPE, count=2) as workers:
+        with pytest.raises(RuntimeError, match="its exit status is 7; with"):
+            workers.loss_and_grads(*batch(workers.vae, 4))
+    assert not children()
 
 
-def test_an_interrupted_call_leaves_no_answer_for_the_next():
+def test_an_interrupted_call_leaves_no_answer_for_the_next(monkeypatch):
     class CtrlC(BaseException):          # KeyboardInterrupt would end pytest
         pass
 
-    class Interrupted:
-        def __init__(self, pipe):
-            self.send, self.close = pipe.send, pipe.close
-
-        def recv(self):
-            raise CtrlC
+    def interrupted(*args):
+        raise CtrlC
 
     vae = small_vae()
     with Workers(vae, SHAPE, count=1) as workers:
-        workers.pipes = [Interrupted(pipe) for pipe in workers.pipes]
+        monkeypatch.setattr(workers.processes, "receive", interrupted)
         with pytest.raises(CtrlC):
             workers.loss_and_grads(*batch(vae, 4))
-        with pytest.raises(RuntimeError, match="a call been interrupted"):
+        monkeypatch.undo()
+        with pytest.raises(RuntimeError, match="ended by an interrupted call"):
             workers.loss_and_grads(*batch(vae, 4))
 
 
-def test_they_are_started_deaf_to_ctrl_c(monkeypatch):
-    start, inherited = multiprocessing.process.BaseProcess.start, []
+@posix
+def test_a_stopped_worker_is_named_and_may_go_on(monkeypatch, capsys):
+    write, notes = processes.tqdm.write, []
 
-    def watch(process):
-        inherited.append(signal.getsignal(signal.SIGINT))
+    def write_and_continue(text, **kwargs):
+        write(text, **kwargs)
+        notes.append(text)
+        if sum(str(stopped.pid) in note for note in notes) == 2:
+            os.kill(stopped.pid, signal.SIGCONT)
+    monkeypatch.setattr(processes.tqdm, "write", write_and_continue)
+    vae = small_vae()
+    x, eps = batch(vae, 4)
+    with Workers(vae, SHAPE, count=2) as workers:
+        workers.loss_and_grads(x, eps)
+        assert not notes
+        workers.processes.patience = 1
+        stopped, *_ = children()
+        os.kill(stopped.pid, signal.SIGSTOP)
+        in_any_case = later(60, os.kill, stopped.pid, signal.SIGCONT)
+        loss, _ = workers.loss_and_grads(x, eps)
+        in_any_case.cancel()
+        assert loss == pytest.approx(vae.loss_and_grads(x, eps)[0], rel=1e-12)
+    assert capsys.readouterr().err.splitlines() == notes
+    assert any(f"note: worker process {stopped.pid} has not answered for "
+               in note and f"kill -CONT {stopped.pid} " in note
+               for note in notes)
+
+
+@posix
+def test_ctrl_c_is_heard_while_a_worker_is_stopped(ctrl_c):
+    workers = Workers(small_vae(), SHAPE, count=2)
+    os.kill(min(p.pid for p in children()), signal.SIGSTOP)
+    with pytest.raises(KeyboardInterrupt):
+        later(1, os.kill, os.getpid(), signal.SIGINT)
+        workers.loss_and_grads(*batch(workers.vae, 4))
+    assert not children()
+
+
+@posix
+def test_ctrl_c_is_heard_while_they_are_closed(ctrl_c, monkeypatch):
+    monkeypatch.setattr(processes, "FAREWELL", 600)
+    workers = Workers(small_vae(), SHAPE, count=2)
+    os.kill(min(p.pid for p in children()), signal.SIGSTOP)
+    with pytest.raises(KeyboardInterrupt):
+        later(1, os.kill, os.getpid(), signal.SIGINT)
+        workers.close()
+    assert not children()
+
+
+@posix
+def test_a_stopped_worker_is_not_waited_for_at_the_end(monkeypatch):
+    monkeypatch.setattr(processes, "FAREWELL", 0.5)
+    with Workers(small_vae(), SHAPE, count=2):
+        stopped, *_ = children()
+        os.kill(stopped.pid, signal.SIGSTOP)
+    assert not children()
+    assert stopped.exitcode == -signal.SIGKILL
+
+
+# ---- they start, or one sentence says why not ------------------------------
+
+@pytest.fixture
+def at_start(monkeypatch):
+    """at_start(function): it is called with each process just started."""
+    start = multiprocessing.process.BaseProcess.start
+
+    def set_to(function):
+        def start_and_more(process):
+            start(process)
+            function(process)
+        monkeypatch.setattr(multiprocessing.process.BaseProcess, "start",
+                            start_and_more)
+    yield set_to
+    assert not children()
+
+
+@posix
+def test_they_are_deaf_to_signals_from_the_first_moment_on(at_start):
+    def signals(process):
+        for number in signal.SIGINT, signal.SIGTERM:
+            os.kill(process.pid, number)
+    at_start(signals)
+    vae = small_vae()
+    with Workers(vae, SHAPE, count=2) as workers:
+        workers.loss_and_grads(*batch(vae, 4))
+        for process in children():
+            signals(process)
+        workers.loss_and_grads(*batch(vae, 4))
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_they_start_is_the_parents(at_start, ctrl_c, number):
+    # to the process: that any of its threads may hear it, as after Ctrl-C
+    at_start(lambda _: os.kill(os.getpid(), number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with pytest.raises(KeyboardInterrupt):
+        Workers(small_vae(), SHAPE, count=2)
+    assert signal.getsignal(number) is signal.default_int_handler
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+    assert not children()
+
+
+@posix
+def test_ctrl_c_is_heard_while_they_get_ready(at_start, ctrl_c):
+    at_start(lambda process: os.kill(process.pid, signal.SIGSTOP))
+    with pytest.raises(KeyboardInterrupt):
+        later(1, os.kill, os.getpid(), signal.SIGINT)
+        Workers(small_vae(), SHAPE, count=2)
+
+
+@posix
+def test_one_that_is_never_ready_is_given_up(at_start, monkeypatch):
+    monkeypatch.setattr(module, "START_LIMIT", 2)
+    at_start(lambda process: os.kill(process.pid, signal.SIGSTOP))
+    with pytest.raises(RuntimeError, match="was not ready within 2 s; use"):
+        Workers(small_vae(), SHAPE, count=2)
+
+
+def test_one_that_dies_before_it_is_ready_is_an_error(at_start, monkeypatch):
+    monkeypatch.setattr(module, "START_LIMIT", 10 ** 9)
+    at_start(multiprocessing.process.BaseProcess.kill)
+    with pytest.raises(RuntimeError, match="has ended: "):
+        Workers(small_vae(), SHAPE, count=2)
+
+
+def test_where_no_more_can_be_started_none_is_left(monkeypatch):
+    start = multiprocessing.process.BaseProcess.start
+
+    def start_two(process):
+        if len(children()) == 2:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
         start(process)
-    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", watch)
-    # Not as it is: in a background job it is ignored from the start
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with Workers(small_vae(), SHAPE, count=2):
-            assert inherited == [signal.SIG_IGN] * 2
-            assert signal.getsignal(signal.SIGINT) is (
-                signal.default_int_handler)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start",
+                        start_two)
+    with pytest.raises(RuntimeError, match="cannot be started .*temporarily"):
+        Workers(small_vae(), SHAPE, count=3)
+    assert not children()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="there are no such groups")
-def test_ctrl_c_while_they_start_is_the_parents_alone():
-    code = ("import signal, time\nfrom minivae import conv_vae\n"
-            # a job in the background is started deaf to it
-            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-            "from minivae.extras.workers import Workers\n"
-            "try:\n"
-            "    with Workers(conv_vae((8, 8, 1)), (8, 8, 1), count=2):\n"
-            "        print('here', flush=True)\n"
-            "        time.sleep(60)\n"
-            "except KeyboardInterrupt:\n"
-            "    print('stopped')\n")
+def test_where_there_is_no_memory_to_share(monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(module.CONTEXT, "RawArray", full)
+    with pytest.raises(RuntimeError, match="bytes of shared .*No space left"):
+        Workers(small_vae(), SHAPE, count=2)
+
+
+def test_threads_may_start_them_at_once():
+    environment, main = dict(os.environ), sys.modules["__main__"]
+    vae, losses = small_vae(), []
+    x, eps = batch(vae, 4)
+
+    def compute():
+        with Workers(vae, SHAPE, count=2) as workers:
+            losses.append(workers.loss_and_grads(x, eps)[0])
+    threads = [threading.Thread(target=compute) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(losses) == 3 and len(set(losses)) == 1
+    assert dict(os.environ) == environment
+    assert sys.modules["__main__"] is main
+
+
+def locked(layer):
+    layer.lock = threading.Lock()
+    return layer
+
+
+@pytest.mark.parametrize("layer, name", [
+    (locked(ReLU()), "encoder.0, a ReLU, cannot be"),
+    (Sequential([ReLU(), locked(Flatten())]), "encoder.0.1, a Flatten, can"),
+    (locked(Sequential([ReLU()])), "encoder.0, a Sequential, cannot be")])
+def test_a_layer_that_cannot_be_sent_is_named(layer, name):
+    with pytest.raises(TypeError, match=f"{name}.* process .*lock"):
+        Workers(vae_with(layer), SHAPE, count=2)
+    assert not children()
+
+
+def test_a_vae_that_cannot_be_sent_is_named():
+    with pytest.raises(TypeError, match="the VAE cannot be sent"):
+        Workers(locked(small_vae()), SHAPE, count=2)
+    with pytest.raises(RuntimeError, match="cannot load .*OSError: not here"):
+        Workers(vae_with(Refuses()), SHAPE, count=2)
+    assert not children()
+
+
+def test_sizes_are_checked():
+    for name in "count", "max_batch", "at_a_time":
+        with pytest.raises(ValueError, match=f"{name} is 0, but"):
+            Workers(small_vae(), SHAPE, **{"count": 2, name: 0})
+
+
+# ---- wherever they are used ------------------------------------------------
+
+SCRIPT = """
+print("run")
+import numpy as np
+from minivae import Layer, conv_vae
+from minivae.extras.workers import Workers
+SCALE = 0.5
+
+class Scale(Layer):
+    def forward(self, x):
+        return x * np.float32(SCALE)
+
+    def backward(self, dy):
+        return dy * np.float32(SCALE)
+
+vae = conv_vae((8, 8, 1), rng=0)
+vae.encoder.layers.insert(0, Scale())
+x, eps = np.ones((4, 8, 8, 1), np.float32), vae.noise(4, 1)
+workers = Workers(vae, (8, 8, 1), count=2)
+loss, _ = workers.loss_and_grads(x, eps)
+assert abs(loss - vae.loss_and_grads(x, eps)[0]) < 1e-3, loss
+print("done")
+"""                                     # and nobody closes them
+
+
+def as_file(folder, script):
+    (folder / "script.py").write_text(script)
+    return ["script.py"], None
+
+
+def as_module(folder, script):
+    (folder / "script.py").write_text(script)
+    return ["-m", "script"], None
+
+
+def with_many_arguments(folder, script):
+    (folder / "script.py").write_text(script)
+    return ["script.py"] + ["image.png"] * 20_000, None
+
+
+@pytest.mark.parametrize("how", [
+    as_file, as_module, with_many_arguments,
+    lambda _, script: (["-"], script), lambda _, script: (["-c", script], ""),
+    lambda _, script: (["-c", "import code, sys\ncode.InteractiveInterpreter("
+                        ").runsource(sys.stdin.read(), '<cell>', 'exec')"],
+                       script)],
+    ids=["file", "module", "many arguments", "stdin", "-c", "notebook"])
+def test_a_script_without_a_main_guard_works(how, tmp_path):
+    command, stdin = how(tmp_path, SCRIPT)
+    assert python(command, tmp_path, input=stdin) == "run\ndone\n"
+
+
+@pytest.mark.parametrize("threads", ["1", "5"])
+def test_numpys_own_threads_change_nothing(tmp_path, threads):
+    assert python(["-c", SCRIPT], tmp_path, env=os.environ | {
+        "OPENBLAS_NUM_THREADS": threads}) == "run\ndone\n"
+
+
+def test_a_layer_may_stand_in_a_module_beside_the_script(tmp_path):
+    imports, rest = SCRIPT.split("SCALE = 0.5")
+    layer, rest = rest.split("vae =", 1)
+    app, elsewhere = tmp_path / "app", tmp_path / "elsewhere"
+    app.mkdir()
+    elsewhere.mkdir()
+    (app / "mylayers.py").write_text(
+        f"{imports.replace('run', 'mine')}SCALE = 0.5{layer}")
+    (app / "script.py").write_text(
+        f"{imports}\nfrom mylayers import Scale\nvae ={rest}")
+    printed = python(["../app/script.py"], elsewhere)
+    # the module is imported here and in each worker, the script is not
+    assert [printed.count(word) for word in ("run", "mine", "done")] == [
+        1, 3, 1]
+
+
+def python(command, folder, **kwargs):
+    """Return what Python prints; nothing may go to standard error."""
+    done = subprocess.run([sys.executable, *command], cwd=folder, text=True,
+                          capture_output=True, timeout=LONG, **kwargs)
+    assert (done.stderr, done.returncode) == ("", 0)
+    return done.stdout
+
+
+# ---- signals to all processes ----------------------------------------------
+
+@posix
+def test_ctrl_c_is_the_parents_alone():
+    code = """
+import os, signal, time
+from multiprocessing.process import BaseProcess
+from minivae import conv_vae
+from minivae.extras.workers import Workers
+
+start = BaseProcess.start
+def start_and_signal(process):         # to the first processes of a program
+    start(process)
+    os.kill(process.pid, signal.SIGINT)
+
+BaseProcess.start = start_and_signal
+# a job in the background is started deaf to it
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    with Workers(conv_vae((8, 8, 1)), (8, 8, 1), count=2):
+        print("here", flush=True)
+        time.sleep(600)
+except KeyboardInterrupt:
+    print("stopped")
+"""
     with subprocess.Popen([sys.executable, "-c", code], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           start_new_session=True) as process:
         assert process.stdout.readline() == "here\n"
         os.killpg(process.pid, signal.SIGINT)     # as a terminal does
-        printed, errors = process.communicate(timeout=60)
+        printed, errors = process.communicate(timeout=LONG)
     assert printed == "stopped\n" and errors == ""
 
 
-def test_they_end_with_the_team_and_leave_the_environment_alone():
-    environment = dict(os.environ)
-    before = set(multiprocessing.active_children())
-    with Workers(small_vae(), SHAPE, count=2):
-        started = set(multiprocessing.active_children()) - before
-        assert len(started) == 2
-        assert dict(os.environ) == environment
-    for process in started:
-        process.join(timeout=20)
-        assert process.exitcode == 0
-    assert "OPENBLAS_NUM_THREADS" in ENVIRONMENT
+@posix
+def test_a_killed_parent_leaves_no_worker_behind():
+    code = SCRIPT + ("import multiprocessing, time\n"
+                     "print(*(p.pid for p in "
+                     "multiprocessing.active_children()), flush=True)\n"
+                     "time.sleep(600)\n")
+    with subprocess.Popen([sys.executable, "-c", code], text=True,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        *_, pids = (process.stdout.readline() for _ in range(3))
+        process.kill()
+        # These end when the last process that could write has ended
+        printed, errors = process.communicate(timeout=LONG)
+    assert len(pids.split()) == 2 and printed == errors == ""
 
+
+@posix
+def test_the_demos_saves_its_last_batch_when_a_scheduler_ends_it(tmp_path):
+    demo = Path(__file__).parent.parent / "demos" / "train_fashion.py"
+    with subprocess.Popen(
+            [sys.executable, demo, "--workers", "2", "--out", tmp_path,
+             "--checkpoint-every", "100000"], text=True, encoding="utf-8",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True) as process:
+        for line in process.stdout:
+            if line.startswith("better."):               # the header's end
+                break
+        while (process.poll() is None
+               and not (tmp_path / "checkpoint.npz").exists()):
+            time.sleep(0.1)
+        time.sleep(1)
+        os.killpg(process.pid, signal.SIGTERM)
+        printed, _ = process.communicate(timeout=LONG)
+    assert process.returncode == 130, printed
+    assert "SIGTERM" in printed and "memory" not in printed
+    step = int(re.search(r"and step ([\d,]+)", printed)[1].replace(",", ""))
+    assert load(tmp_path / "checkpoint.npz")[1]["t"] == step > 0
+
+
+# ---- cores -----------------------------------------------------------------
 
 def test_cores_are_those_that_this_process_may_use():
     assert 1 <= cores() <= os.cpu_count()

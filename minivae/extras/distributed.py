@@ -18,6 +18,7 @@ MPI adds up are NumPy's: those of a GPU go through the host, which works with
 every MPI. (They are as long as the parameters, 280 KB for the tutorial's
 network. MPI on a GPU's memory, or NCCL, would save the two copies.)
 """
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -43,7 +44,8 @@ class Distributed:
     """
 
     def __init__(self, team: VAE | Workers, comm: Any, at_a_time: int = 32):
-        self.team, self.comm, self.at_a_time = team, comm, at_a_time
+        self.team: Any = team
+        self.comm, self.at_a_time = comm, at_a_time
         self.share = comm.rank, comm.size
         self.stop = AgreedStop()
         for p in team.params.values():           # all begin with rank 0's
@@ -172,7 +174,8 @@ def leave(status: int, sentence: str = "") -> None:
     MPI = sys.modules.get("mpi4py.MPI")
     comm = MPI.COMM_WORLD if MPI else None
     if sentence and (comm is None or comm.rank == 0):
-        print(sentence, file=sys.stderr)
+        with contextlib.suppress(OSError):           # nobody listens
+            print(sentence, file=sys.stderr)
     if status and comm is not None:
         everyone, start = comm.Ibarrier(), time.monotonic()
         while not everyone.Test():

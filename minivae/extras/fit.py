@@ -4,8 +4,10 @@ For demos that ask something of a trained VAE. How training goes is written
 out in demos/train_fashion.py; this is the same loop, with a learning rate
 that falls to 0, so that a short training ends well.
 """
+import sys
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -30,6 +32,9 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
     with beta=0 too, that is an ordinary autoencoder. watch: called with the
     number of steps after each. xp: cupy, to train on a GPU; vae is there
     while it is trained, and back on the CPU afterwards.
+
+    In a script it needs no main guard, and layers may be a notebook's own.
+    Where processes cannot share the work, this one does it, and says so.
     """
     rng = np.random.default_rng(seed)
     vae.to(xp)
@@ -37,8 +42,7 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
     adam = Adam(vae.params, learning_rate)
     steps = epochs * -(-len(images) // batch_size)
     count = min(cores(), batch_size // 8) if xp is np else 1
-    team = vae if count < 2 else Workers(vae, images.shape[1:], count,
-                                         batch_size)
+    team = hire(vae, images.shape[1:], count, batch_size)
     bar = tqdm(total=steps, desc=name, unit=" steps", leave=False,
                disable=None, dynamic_ncols=True)
     try:
@@ -59,3 +63,13 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
         if team is not vae:
             team.close()
     return vae.to(np)
+
+
+def hire(vae: VAE, image_shape: tuple, count: int, batch_size: int) -> Any:
+    """Return count Workers; or vae for one, and where there can be none."""
+    if count > 1:
+        try:
+            return Workers(vae, image_shape, count, batch_size)
+        except (RuntimeError, TypeError) as error:
+            print(f"note: one process trains alone: {error}", file=sys.stderr)
+    return vae

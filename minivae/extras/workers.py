@@ -12,17 +12,19 @@ two cores, a step of 32 images: 10 ms in one process, where NumPy has two
 threads, and 6.6 ms in two processes.
 """
 import contextlib
-import multiprocessing
+import math
 import os
-import signal
-import threading
+import pickle
+from collections.abc import Iterator
 
+import cloudpickle
 import numpy as np
 
 from ..backend import Array
-from ..layers import check_array, sigmoid
+from ..layers import Layer, check_array, check_sizes, sigmoid, sublayers
 from ..optim import flatten, unflatten
 from ..vae import VAE
+from .processes import CONTEXT, STARTING, Processes
 
 # What the processes are started with. One thread for matrix products, since
 # every core has a process of its own. And memory that is freed stays theirs:
@@ -33,6 +35,8 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": str(2 ** 30),
     "MALLOC_TRIM_THRESHOLD_": str(2 ** 31 - 1)}
+
+START_LIMIT = 120          # seconds in which a process must be ready
 
 
 def cores() -> int:
@@ -52,32 +56,43 @@ class Workers:
     They read vae's parameters anew at every call. Batches have at most
     max_batch images; a process computes at_a_time of them at once, so that
     what its layers keep for backward stays small however large the batch.
-    Raises RuntimeError where a process has ended.
+    vae's layers may be defined anywhere, in a notebook as well.
+
+    Raises TypeError if the VAE cannot be sent to a process, and RuntimeError
+    if processes cannot be started, or one has ended.
     """
 
     def __init__(self, vae: VAE, image_shape: tuple, count: int,
                  max_batch: int = 512, at_a_time: int = 32):
-        self.vae, self.max_batch = vae, max_batch
+        check_sizes("Workers", count=count, max_batch=max_batch,
+                    at_a_time=at_a_time)
+        self.vae, self.max_batch, self.count = vae, max_batch, count
         sizes = {"params": (sum(p.size for p in vae.params.values()),),
                  "x": (max_batch, *image_shape),
                  "eps": (max_batch, vae.latent_dim),
                  "terms": (2, max_batch)}
         sizes["grads"] = (count, *sizes["params"])
         dtype = next(iter(vae.params.values())).dtype
-        context = multiprocessing.get_context("spawn")
-        memory = {name: (context.RawArray("b", int(np.prod(shape))
-                                          * dtype.itemsize), shape, dtype)
-                  for name, shape in sizes.items()}
+        memory = {name: share(shape, dtype) for name, shape in sizes.items()}
         self.shared = open_memory(memory)
-        self.pipes = []
-        with environment(ENVIRONMENT), no_ctrl_c():
+        pickled = np.frombuffer(pickle_vae(vae), np.uint8)
+        memory["vae"] = share(pickled.shape, pickled.dtype)
+        open_memory(memory)["vae"][:] = pickled
+        with STARTING, environment(ENVIRONMENT):
+            self.processes = Processes(work, [(memory, index, at_a_time)
+                                              for index in range(count)])
+        try:
             for index in range(count):
-                pipe, theirs = context.Pipe()
-                context.Process(target=work, daemon=True,
-                                args=(vae, memory, index, at_a_time,
-                                      theirs)).start()
-                theirs.close()
-                self.pipes.append(pipe)
+                error = self.processes.receive(index, START_LIMIT)
+                if error is not None:
+                    raise RuntimeError(
+                        "a worker process cannot load the VAE ("
+                        f"{type(error).__name__}: {error}); define its layers "
+                        "in a module that can be imported, or use one worker"
+                    ) from error
+        except BaseException:
+            self.close()
+            raise
 
     def loss_and_grads(self, x: Array, eps: Array,
                        beta: float = 1.0) -> tuple[float, dict]:
@@ -113,17 +128,13 @@ class Workers:
             check_array("Workers", name, a, (N, *of_all.shape[1:]), of_all)
             of_all[:N] = a
         self.shared["params"][...] = flatten(self.vae.params)
-        shares = min(len(self.pipes), N)
+        shares = min(self.count, N)
         cuts = [N * i // shares for i in range(shares + 1)]
-        pipes = self.pipes[:shares]
         try:
-            for pipe, start, stop in zip(pipes, cuts, cuts[1:]):
-                pipe.send((task, start, stop, N, settings))
-            results = [pipe.recv() for pipe in pipes]
-        except (EOFError, OSError) as error:
-            raise RuntimeError("a worker process has ended: memory may have "
-                               "run out, or a call been interrupted; with one "
-                               "worker there is no such process") from error
+            for index in range(shares):
+                self.processes.send(index, (task, *cuts[index:index + 2], N,
+                                            settings))
+            results = [self.processes.receive(i) for i in range(shares)]
         except BaseException:
             self.close()       # answers still to come would be the next call's
             raise
@@ -134,8 +145,7 @@ class Workers:
 
     def close(self) -> None:
         """End the processes."""
-        for pipe in self.pipes:
-            pipe.close()                   # they see the end of their pipe
+        self.processes.close()
 
     def __enter__(self):
         return self
@@ -144,26 +154,30 @@ class Workers:
         self.close()
 
 
-def work(vae, memory, index, at_a_time, pipe):
+# ---- what each process does ------------------------------------------------
+
+def work(memory, index, at_a_time, pipe):
     """A process's life: take a share, compute it, say that it is done."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)       # Ctrl-C is the parent's
     np.seterr(over="ignore", invalid="ignore")         # the loss shows it
-    shared = open_memory(memory)
-    params = unflatten(shared["params"], vae.params)
-    while True:
-        try:
+    answer = None
+    try:
+        vae = pickle.loads(memory.pop("vae")[0])
+        shared = open_memory(memory)
+        params = unflatten(shared["params"], vae.params)
+    except Exception as error:
+        answer = error
+    with contextlib.suppress(EOFError, OSError):       # the parent has gone
+        while True:
+            pipe.send_bytes(pickle_answer(answer))
             task, start, stop, N, settings = pipe.recv()
-        except EOFError:                               # the parent has gone
-            return
-        for name, p in vae.params.items():
-            p[...] = params[name]
-        parts = [slice(first, min(first + at_a_time, stop))
-                 for first in range(start, stop, at_a_time)]
-        try:
-            result = TASKS[task](vae, shared, parts, index, N, *settings)
-        except Exception as error:
-            result = error
-        pipe.send(result)
+            for name, p in vae.params.items():
+                p[...] = params[name]
+            parts = [slice(first, min(first + at_a_time, stop))
+                     for first in range(start, stop, at_a_time)]
+            try:
+                answer = TASKS[task](vae, shared, parts, index, N, *settings)
+            except Exception as error:
+                answer = error
 
 
 def sums(vae: VAE, x: Array, eps: Array, beta: float = 1.0,
@@ -208,27 +222,66 @@ TASKS = {"loss_and_grads": share_of_grads, "elbo_terms": fill_terms,
          "decode": fill_logits}
 
 
+# ---- what they share -------------------------------------------------------
+
+def share(shape: tuple, dtype: np.dtype) -> tuple:
+    """Return memory for an array, which can be given to a process."""
+    size = int(math.prod(shape)) * dtype.itemsize
+    try:
+        return CONTEXT.RawArray("b", size), shape, dtype
+    except OSError as error:
+        raise RuntimeError(f"Workers: {size:,} bytes of shared memory cannot "
+                           f"be had ({error}); make room in the folder for "
+                           "temporary files, or use one worker") from error
+
+
 def open_memory(memory) -> dict:
     """Return the shared arrays by name."""
     return {name: np.frombuffer(block, dtype).reshape(shape)
             for name, (block, shape, dtype) in memory.items()}
 
 
-@contextlib.contextmanager
-def no_ctrl_c():
-    """Ignore Ctrl-C for a moment: what is started then ignores it for good."""
-    if threading.current_thread() is not threading.main_thread():
-        yield                                  # signals are the main thread's
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def pickle_vae(vae: VAE) -> bytes:
+    """Pickle a VAE, with the code of layers that only this process knows.
+
+    Raises TypeError, which names a layer that cannot be pickled.
+    """
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        return cloudpickle.dumps(vae)
+    except Exception as error:
+        what = f"the {type(vae).__name__}"
+        for network in "encoder", "decoder":
+            what = culprit(getattr(vae, network), network) or what
+        raise TypeError(
+            f"Workers: {what} cannot be sent to a process ({error}); keep no "
+            "lock, file or generator in it, or use one worker") from error
+
+
+def culprit(layer: Layer, name: str) -> str:
+    """Name the innermost layer that cannot be pickled, or return ""."""
+    try:
+        cloudpickle.dumps(layer)
+    except Exception:
+        parts = [culprit(part, f"{name}.{i}")
+                 for i, part in enumerate(sublayers(layer))]
+        return next(filter(None, parts), f"{name}, a {type(layer).__name__},")
+    return ""
+
+
+def pickle_answer(answer) -> bytes:
+    """Pickle a number, or an error: as it is, if it can be made anew."""
+    if not isinstance(answer, Exception):
+        return pickle.dumps(answer)
+    try:
+        data = cloudpickle.dumps(answer)
+        pickle.loads(data)
+        return data
+    except Exception:
+        return pickle.dumps(RuntimeError(f"{type(answer).__name__}: {answer}"))
 
 
 @contextlib.contextmanager
-def environment(settings: dict):
+def environment(settings: dict[str, str]) -> Iterator[None]:
     """Set environment variables for a while."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)

@@ -1,0 +1,195 @@
+"""Worker processes with which nothing hangs.
+
+Python's multiprocessing starts them, and leaves open how they may go wrong:
+
+- It runs the main module anew in each. In a script that does not guard its
+  code with `if __name__ == "__main__":`, each starts processes of its own.
+- It writes what a process shall do into a pipe, and waits for it to be read,
+  for good if the process has died and the pipe is full.
+- Ctrl-C, and the SIGTERM of a job scheduler, reach all processes at once.
+  It is the parent that shall save its work, with the help of the others.
+- A process may be killed or stopped, and no answer comes.
+"""
+import contextlib
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator
+from multiprocessing.util import Finalize
+from typing import Any
+
+from tqdm import tqdm
+
+SIGNALS = signal.SIGINT, signal.SIGTERM
+PATIENCE = 30          # seconds of silence until we say that it is silent
+FAREWELL = 3           # seconds in which a process may end by itself
+CONTEXT = multiprocessing.get_context("spawn")
+STARTING = threading.RLock()       # sys.modules and os.environ are everyone's
+
+
+class Processes:
+    """Processes that each run main(*arguments, pipe).
+
+    arguments: one tuple for each process, small ones: together with sys.path
+    they must fit into a pipe (64 KB). Large things go into shared memory.
+    main must return at the end of its pipe: that is there after close, and
+    when this object or this process is no more.
+
+    Raises RuntimeError where processes cannot be started.
+    """
+
+    def __init__(self, main: Callable, arguments: list[tuple]):
+        self.patience = PATIENCE
+        self._processes: list[Any] = []
+        self._pipes: list[Any] = []
+        # Called at the end of the program, too, before multiprocessing waits
+        # for these processes: they wait for the end of their pipe
+        self._end = Finalize(self, end, (self._processes, self._pipes),
+                             exitpriority=0)
+        if multiprocessing.current_process().daemon:
+            raise RuntimeError("a daemonic process cannot start workers; make "
+                               "it one with daemon=False, or use one worker")
+        try:
+            with STARTING, empty_main(), no_signals():
+                for some in arguments:
+                    self._start(main, some)
+        except OSError as error:
+            self.close()
+            raise RuntimeError(f"a worker process cannot be started ({error})"
+                               "; use fewer workers, or one") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, main, arguments):
+        pipe, theirs = CONTEXT.Pipe()
+        self._pipes.append(pipe)
+        with theirs:            # closed here: so it ends when the process does
+            process = CONTEXT.Process(
+                target=live, args=(main, *arguments, theirs), daemon=True)
+            process.start()
+        self._processes.append(process)
+
+    def send(self, index: int, message: Any) -> None:
+        """Send a small message to a process; receive says if it has ended."""
+        if not self._pipes:
+            raise RuntimeError("the worker processes were closed, or ended by "
+                               "an interrupted call; start new ones")
+        with contextlib.suppress(ConnectionError):
+            self._pipes[index].send(message)
+
+    def receive(self, index: int, limit: float = math.inf) -> Any:
+        """Return what a process sends, and say so if it is long in coming.
+
+        Raises RuntimeError if it has ended, or after limit seconds.
+        """
+        pipe, process, silence = self._pipes[index], self._processes[index], 0
+        who = f"worker process {process.pid}"
+        try:
+            # Counted, not measured: this process may have been stopped, too
+            while not pipe.poll(1):
+                silence += 1
+                if silence >= limit:
+                    raise RuntimeError(f"{who} was not ready within {limit} "
+                                       "s; use fewer workers, or one")
+                if silence >= self.patience:
+                    self.patience *= 2
+                    tqdm.write(          # which a progress bar makes room for
+                        f"note: {who} has not answered for {silence} s: it "
+                        "has much to do, or was stopped (kill -CONT "
+                        f"{process.pid} lets it go on; Ctrl-C ends the run)",
+                        file=sys.stderr)
+            return pipe.recv()
+        except (EOFError, OSError) as error:
+            raise RuntimeError(f"{who} has ended: {why(process)}; with one "
+                               "worker there is no such process") from error
+
+    def close(self) -> None:
+        """End the processes; it does no harm to do so twice."""
+        self._end()
+
+
+def live(main: Callable, *arguments: Any) -> None:
+    """Run main in a process that ignores SIGNALS."""
+    for number in SIGNALS:            # they are blocked, but not on Windows
+        signal.signal(number, signal.SIG_IGN)
+    main(*arguments)
+
+
+def end(processes: list, pipes: list) -> None:
+    """End processes: those that do not see the end of their pipe are killed.
+    """
+    for pipe in pipes:
+        pipe.close()
+    pipes.clear()
+    deadline = time.monotonic() + FAREWELL
+    try:
+        for process in processes:
+            process.join(max(0, deadline - time.monotonic()))
+    finally:                                       # after Ctrl-C, too
+        for process in processes:
+            process.kill()                         # a stopped one ends as well
+        for process in processes:
+            process.join()
+
+
+def why(process: multiprocessing.Process) -> str:
+    """Say how a process has ended."""
+    process.join(FAREWELL)
+    status = process.exitcode
+    if status is None or status >= 0:
+        return f"its exit status is {status}"
+    name = next((s.name for s in signal.Signals if s == -status), -status)
+    memory = ", as systems do when memory runs out" * (name == "SIGKILL")
+    return f"it was killed by signal {name}{memory}"
+
+
+# ---- while they are started ------------------------------------------------
+
+@contextlib.contextmanager
+def empty_main() -> Iterator[None]:
+    """Start processes that know neither the main module nor its arguments.
+
+    So nothing of it is run anew; nor can what it defines be found in there,
+    which is why cloudpickle must send it.
+    """
+    main, argv = sys.modules["__main__"], sys.argv
+    sys.modules["__main__"], sys.argv = types.ModuleType("__main__"), argv[:1]
+    try:
+        yield
+    finally:
+        sys.modules["__main__"], sys.argv = main, argv
+
+
+@contextlib.contextmanager
+def no_signals() -> Iterator[None]:
+    """Start processes that never hear SIGNALS; this one does so afterwards.
+
+    What is blocked here is blocked there, from the first moment on. This
+    process needs a handler as well: where one thread has blocked a signal,
+    another hears it (NumPy has some), and the handler is called in any case.
+    """
+    heard: list[int] = []
+    before: dict[int, Any] = {}
+    blocked: set[int] = set()
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, lambda n, _: heard.append(n))
+                  for number in SIGNALS}
+    try:
+        if os.name == "posix":
+            from multiprocessing import resource_tracker
+            resource_tracker.ensure_running()  # its start would unblock them
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        yield
+    finally:
+        if os.name == "posix":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in heard:
+            signal.raise_signal(number)
