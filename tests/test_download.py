@@ -1,7 +1,9 @@
 """The originals are fetched once, from the mirror that has them."""
+import errno
 import functools
 import gzip
 import http.server
+import os
 import sys
 import threading
 
@@ -67,7 +69,8 @@ def test_files_that_no_mirror_has_as_they_were(tmp_path, mirrors):
     root, _ = mirrors
     for name in "one", "two":
         (root / name / f"{FILES[1]}.gz").write_bytes(b"?")
-    with pytest.raises(RuntimeError, match="the mirrors have another file"):
+    with pytest.raises(RuntimeError, match="/one/: another file, or not all "
+                       "of it; .*/two/: another file, or not all of it.; get"):
         download("MNIST", tmp_path / "cache")
     assert not (tmp_path / "cache" / f"{FILES[1]}.gz").exists()
 
@@ -82,6 +85,44 @@ def test_without_a_network_the_way_by_hand_is_named(tmp_path, monkeypatch):
                                "1:9/: ConnectionError; http://127.0.0.1:9/")
     assert "train-images-idx3-ubyte.gz, train-labels" in sentence
     assert "put them in a folder, and name it with --data-dir" in sentence
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_each_mirror_has_its_own_problem(tmp_path, mirrors):
+    root, _ = mirrors
+    (root / "one" / f"{FILES[0]}.gz").unlink()
+    (root / "two" / f"{FILES[0]}.gz").write_bytes(b"?")
+    with pytest.raises(RuntimeError, match="/one/: HTTPError; .*/two/: another"
+                       " file, or not all of it"):
+        download("MNIST", tmp_path / "cache")
+
+
+@pytest.mark.parametrize("number, reason", [
+    (errno.ENOSPC, "No space left"), (errno.EACCES, "Permission denied")])
+def test_a_folder_without_room_or_rights_is_not_the_mirrors_fault(
+        tmp_path, mirrors, monkeypatch, number, reason):
+    def move(*args):
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr("shutil.move", move)
+    with pytest.raises(RuntimeError, match="MNIST cannot be put into .*cache "
+                       fr"\({reason}.*\); make room or rights there, or get "):
+        download("MNIST", tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_folder_in_a_files_place(tmp_path, mirrors):
+    (tmp_path / f"{FILES[0]}.gz").mkdir()
+    with pytest.raises(RuntimeError, match="MNIST cannot be put into"):
+        download("MNIST", str(tmp_path))
+
+
+def test_an_interrupted_download_leaves_nothing(tmp_path, mirrors,
+                                                monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+    monkeypatch.setattr("requests.models.Response.iter_content", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        download("MNIST", tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 
 

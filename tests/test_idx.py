@@ -48,7 +48,7 @@ def originals(monkeypatch):
 def test_a_set_is_what_was_written(tmp_path, zipped):
     arrays = a_set()
     got = load_idx(write(tmp_path, arrays, zipped))
-    assert got.name is None
+    assert got.name is None and got.prefix == ""
     for mine, want in zip(got, arrays):
         np.testing.assert_array_equal(mine, want)
         assert mine.dtype == np.uint8
@@ -59,6 +59,80 @@ def test_the_originals_are_recognised(tmp_path, originals):
         folder = write(tmp_path / name, arrays)
         assert load_idx(folder).name == load_idx(folder, name).name == name
 
+
+# ---- where people have them ------------------------------------------------
+
+NAMES = {
+    "": FILES, "dots": [file.replace("-idx", ".idx") for file in FILES],
+    "emnist-digits-": [f"emnist-digits-{file}".replace("t10k", "test")
+                       for file in FILES],
+    "qmnist-": [f"qmnist-{file}".replace("t10k", "test") for file in FILES]}
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("where", ["", "raw", "MNIST/raw", "own name"])
+def test_files_are_found_by_their_usual_names(tmp_path, names, ending, where):
+    arrays = a_set(shape=(6, 6))
+    for name, a in zip(names, arrays):
+        path = tmp_path / where / f"{name}{ending}"
+        if where == "own name":                # as Kaggle's archives have it
+            path = tmp_path / path.name / path.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(idx_bytes(a)) if ending
+                         else idx_bytes(a))
+    for given in tmp_path, path, path.parent:
+        if given == path.parent and where == "own name":
+            continue
+        got = load_idx(given)
+        for place, (mine, want) in enumerate(zip(got, arrays)):
+            if got.prefix == "emnist-digits-" and place % 2 == 0:
+                want = want.transpose(0, 2, 1)
+            np.testing.assert_array_equal(mine, want)
+    assert got.prefix in ("", "emnist-digits-", "qmnist-")
+
+
+def test_a_plain_file_stands_before_a_packed_one(tmp_path):
+    write(tmp_path, a_set(1), zipped=True)
+    arrays = a_set(2)
+    np.testing.assert_array_equal(
+        load_idx(write(tmp_path, arrays)).train_images, arrays[0])
+    np.testing.assert_array_equal(
+        load_idx(tmp_path / f"{FILES[0]}.gz").train_images, arrays[0])
+
+
+def test_of_several_sets_one_must_be_named(tmp_path):
+    sets = {name: a_set(seed) for seed, name in enumerate(("MNIST", "KMNIST"))}
+    for name, arrays in sets.items():
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "raw", arrays)
+    with pytest.raises(ValueError, match="has several sets of IDX files .*"
+                       "KMNIST.*MNIST.*; name one of their files instead"):
+        load_idx(tmp_path)
+    (tmp_path / "MNIST" / "raw" / FILES[3]).unlink()      # no complete set
+    for given in tmp_path, tmp_path / "KMNIST":
+        np.testing.assert_array_equal(load_idx(given).train_images,
+                                      sets["KMNIST"][0])
+    letters = a_set(3)
+    for file, a in zip(FILES, letters):
+        (tmp_path / "KMNIST" / "raw" / f"emnist-letters-{file}").write_bytes(
+            idx_bytes(a))
+    with pytest.raises(ValueError, match="emnist-letters-.*, .*; name one"):
+        load_idx(tmp_path / "KMNIST")
+    for file, a in zip(FILES, letters):
+        path = tmp_path / "KMNIST" / "raw" / f"emnist-letters-{file}"
+        np.testing.assert_array_equal(load_idx(path).train_labels, letters[1])
+        np.testing.assert_array_equal(
+            load_idx(path.with_name(file)).train_images, sets["KMNIST"][0])
+
+
+def test_labels_may_be_of_any_number(tmp_path):
+    arrays = a_set()
+    arrays[1], arrays[3] = arrays[1] + 200, arrays[3] + 200
+    assert load_idx(write(tmp_path, arrays)).train_labels.max() > 200
+
+
+# ---- what is wrong ---------------------------------------------------------
 
 def number(size):
     return size.to_bytes(4, "big")
@@ -126,8 +200,6 @@ def test_files_that_do_not_belong_together(tmp_path, originals):
             [images, labels[:-1], test_images, test_labels])
     refused("has 20 images but 21 labels named t10k",
             [images, labels, test_images, np.append(test_labels, 1)])
-    refused("has a label 10 among those named t10k, but 0 to 9",
-            [images, labels, test_images, test_labels + 10 - max(test_labels)])
     refused("training images of 9 x 10 but test images of 8 x 10",
             [images, labels, test_images[:, 1:], test_labels])
     refused("has 20 training images but 30 test images; swap the files",
@@ -148,6 +220,8 @@ def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=f"has neither {FILES[2]} nor "
                        f"{FILES[2]}.gz; put all four"):
         load_idx(tmp_path)
+    with pytest.raises(ValueError, match=f"has neither {FILES[0]} nor "):
+        load_idx(tmp_path / "nowhere")
 
 
 def test_only_originals_are_packed(tmp_path, originals):

@@ -18,7 +18,7 @@ MIRRORS = {
         "fashion/")}
 
 
-def download(name: str, folder: Path | None = None) -> Path:
+def download(name: str, folder: Path | str | None = None) -> Path:
     """Return a folder with the four files of "MNIST" or "Fashion-MNIST".
 
     What is not there yet, or damaged, is fetched, from the second mirror if
@@ -31,27 +31,35 @@ def download(name: str, folder: Path | None = None) -> Path:
         raise RuntimeError(f"to download {name}, pooch is needed: pip install "
                            "pooch") from error
     pooch.get_logger().setLevel("ERROR")              # it has a progress bar
-    folder = folder or Path(pooch.os_cache("minivae"), name)
+    folder = Path(folder or Path(pooch.os_cache("minivae"), name))
     for file, digest in zip(idx.FILES, idx.ORIGINALS[name]):
         path, problems = folder / f"{file}.gz", []
         for mirror in MIRRORS[name]:
             if _is_original(path, digest):
                 break
-            path.unlink(missing_ok=True)
             try:
+                path.unlink(missing_ok=True)
                 pooch.retrieve(f"{mirror}{path.name}", known_hash=None,
                                path=folder, fname=path.name,
                                progressbar=sys.stderr.isatty())
-            except OSError as error:           # requests' errors are OSErrors
+                problems.append(f"{mirror}: another file, or not all of it")
+            except OSError as error:
+                if error.errno:            # requests' errors have no number
+                    raise RuntimeError(
+                        f"{name} cannot be put into {folder} "
+                        f"({error.strerror}); make room or rights there, or "
+                        f"{_by_hand()}") from error
                 problems.append(f"{mirror}: {type(error).__name__}")
         if not _is_original(path, digest):
             path.unlink(missing_ok=True)
-            problems = "; ".join(problems) or "the mirrors have another file"
-            raise RuntimeError(
-                f"{name} cannot be downloaded ({problems}); get "
-                f"{', '.join(f'{f}.gz' for f in idx.FILES)} from another "
-                "place, put them in a folder, and name it with --data-dir")
+            raise RuntimeError(f"{name} cannot be downloaded "
+                               f"({'; '.join(problems)}); {_by_hand()}")
     return folder
+
+
+def _by_hand():
+    return (f"get {', '.join(f'{file}.gz' for file in idx.FILES)} from "
+            "another place, put them in a folder, and name it with --data-dir")
 
 
 def _is_original(path, digest):

@@ -7,6 +7,7 @@ Nothing that a file says of itself is believed before it was checked.
 import gzip
 import hashlib
 import math
+import re
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,10 @@ import numpy as np
 
 from .npz import LARGEST
 
+# How people's files are called: emnist-letters-test-images.idx3-ubyte.gz
+NAME = re.compile("(.*?)(train|t10k|test)-(images|labels)[-.]idx([13])-ubyte"
+                  r"(\.gz)?")
+SPLITS = {"train": "train", "t10k": "t10k", "test": "t10k"}
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -36,6 +41,7 @@ class Idx(NamedTuple):
     """What four IDX files hold: grey images (N, H, W), labels (N,), bytes.
 
     name: whose originals they are, "MNIST" or "Fashion-MNIST"; or None.
+    prefix: what all files' names begin with, such as "emnist-letters-".
     """
 
     train_images: np.ndarray
@@ -43,12 +49,40 @@ class Idx(NamedTuple):
     test_images: np.ndarray
     test_labels: np.ndarray
     name: str | None
+    prefix: str
 
 
-def find(folder: Path, file: str) -> Path | None:
-    """Return where a file is in folder, plain or gzipped, if it is."""
-    paths = (folder / file, folder / f"{file}.gz")
-    return next((path for path in paths if path.is_file()), None)
+def find_sets(where: Path) -> dict[tuple, dict[str, Path]]:
+    """Return the sets of IDX files in a folder, or up to two levels below it.
+
+    As {(folder, prefix): {"train-images-idx3-ubyte": path, ...}}; those of
+    the highest level that has any. where may also be a file of the set.
+    """
+    if where.is_file():
+        match = NAME.fullmatch(where.name)
+        return {key: files for key, files in find_sets(_home(where)).items()
+                if key[1] == match[1]} if match else {}
+    for level in "", "*/", "*/*/":
+        sets: dict[tuple, dict[str, Path]] = {}
+        # a plain file stands before the same one with .gz behind its name
+        for path in sorted(where.glob(f"{level}*-ubyte*")):
+            match = NAME.fullmatch(path.name)
+            if match and path.is_file():
+                prefix, split, what, axes, _ = match.groups()
+                file = f"{SPLITS[split]}-{what}-idx{axes}-ubyte"
+                sets.setdefault((_home(path), prefix), {}).setdefault(
+                    file, path)
+        if sets:
+            return sets
+    return {}
+
+
+def _home(path):
+    """The folder of a file, or of the folder that has the file's own name:
+    as Kaggle unpacks them.
+    """
+    folder = path.parent
+    return folder.parent if folder.name == path.name else folder
 
 
 def read_idx(path: Path, axes: int) -> tuple[np.ndarray, str]:
@@ -83,22 +117,24 @@ def read_idx(path: Path, axes: int) -> tuple[np.ndarray, str]:
     return np.frombuffer(content, np.uint8).reshape(shape), digest
 
 
-def load_idx(folder: Path, wanted: str | None = None) -> Idx:
+def load_idx(where: Path, wanted: str | None = None) -> Idx:
     """Read the four files of a set, and check that they belong together.
 
-    wanted: "MNIST" or "Fashion-MNIST", where the other one would be wrong.
-    Raises ValueError in one sentence.
+    where: their folder, or one up to two levels above it, or one of the
+    files. wanted: "MNIST" or "Fashion-MNIST", where the other one would be
+    wrong. Raises ValueError in one sentence.
     """
-    missing = [file for file in FILES if not find(folder, file)]
+    (folder, prefix), files = _the_set(where)
+    missing = [file for file in FILES if file not in files]
     if missing:
-        raise ValueError(f"{folder} has neither {missing[0]} nor "
-                         f"{missing[0]}.gz; put all four IDX files there")
+        raise ValueError(f"{folder} has neither {prefix}{missing[0]} nor "
+                         f"{prefix}{missing[0]}.gz; put all four IDX files "
+                         "there")
     arrays, names = [], set()
     for place, file in enumerate(FILES):
-        array, digest = read_idx(find(folder, file), 3 if place % 2 == 0
-                                 else 1)
+        array, digest = read_idx(files[file], 3 if place % 2 == 0 else 1)
         arrays.append(array)
-        names.add(_recognise(folder, file, place, digest))
+        names.add(_recognise(files[file], place, digest))
     name = names.pop()
     if names:
         raise ValueError(f"{folder} mixes files of several sets; put the four "
@@ -107,15 +143,31 @@ def load_idx(folder: Path, wanted: str | None = None) -> Idx:
         raise ValueError(f"{folder} holds {name}, but {wanted} was expected; "
                          "use the demo of that set, or another folder")
     _check_together(folder, *arrays)
-    return Idx(*arrays, name)
+    if prefix.startswith("emnist-"):     # its images are column by column
+        arrays[::2] = [images.swapaxes(1, 2) for images in arrays[::2]]
+    train_images, train_labels, test_images, test_labels = arrays
+    return Idx(train_images, train_labels, test_images, test_labels, name,
+               prefix)
 
 
-def _recognise(folder, file, place, digest):
+def _the_set(where):
+    """Return the only complete set of files, or the only one."""
+    sets = find_sets(where)
+    whole = {key: files for key, files in sets.items() if len(files) == 4}
+    if len(whole or sets) > 1:
+        names = ", ".join(f"{folder}: {prefix or 'train-'}..."
+                          for folder, prefix in whole or sets)
+        raise ValueError(f"{where} has several sets of IDX files "
+                         f"({names}); name one of their files instead")
+    return next(iter((whole or sets).items()), ((where, ""), {}))
+
+
+def _recognise(path, place, digest):
     for name, originals in ORIGINALS.items():
         if digest in originals:
             if originals.index(digest) != place:
                 raise ValueError(
-                    f"{folder / file} is in truth {name}'s "
+                    f"{path} is in truth {name}'s "
                     f"{FILES[originals.index(digest)]}; swap the two files")
             return name
     return None
@@ -129,10 +181,6 @@ def _check_together(folder, train_images, train_labels, test_images,
             raise ValueError(f"{folder} has {len(images):,} images but "
                              f"{len(labels):,} labels named {split}; put "
                              "files there that belong together")
-        if labels.max() > 9:
-            raise ValueError(f"{folder} has a label {labels.max()} among "
-                             f"those named {split}, but 0 to 9 were "
-                             "expected; get the file again")
     if train_images.shape[1:] != test_images.shape[1:]:
         raise ValueError(
             f"{folder} has training images of {_size(train_images)} but test "
