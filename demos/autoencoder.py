@@ -17,6 +17,9 @@ is a second model, which the autoencoder knows nothing of.
 
 One to three minutes; the pictures go to runs/autoencoder.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -25,6 +28,7 @@ from minivae.data import load_fashion_mnist, load_mnist
 from minivae.extras.command_line import parser, run
 from minivae.extras.fit import fit
 from minivae.extras.nearest import nearest
+from minivae.extras.own_folder import own_folder
 from minivae.plots import (decode, encode, pixels, save_frame, save_images,
                            scatter, show, tile)
 
@@ -169,8 +173,8 @@ def print_table(title, images, test_images, decoded, draws):
         print(line)
 
 
+@own_folder
 def main(args):
-    args.out.mkdir(parents=True, exist_ok=True)
     args.xp, _ = choose_device(args.device)
     print("Mean distances between images: to what two numbers make of one "
           "(squared differences,\nsummed over its 784 pixels), and to the "

@@ -9,6 +9,9 @@ Compares with whichever of TensorFlow, PyTorch and JAX is installed (pip
 install tensorflow torch jax); the same VAE in each of them is in
 demos/frameworks. Tables are printed, pictures go to runs/benchmark.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 import argparse
 import contextlib
 import importlib
@@ -28,7 +31,8 @@ from tqdm import tqdm
 
 from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.extras.command_line import run
+from minivae.extras.command_line import a_path, at_least, run
+from minivae.extras.own_folder import own_folder
 from minivae.extras.profile import (flop, gpu_ceilings, layer_table,
                                     matmul_speed, traffic)
 from minivae.extras.workers import ENVIRONMENT, Workers, cores, environment
@@ -412,40 +416,50 @@ def profile_layers(images, pipe):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(
-        description=__doc__.split("\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--growth", action="store_true",
                       help="how time and memory grow, for minivae alone")
     what.add_argument("--profile", action="store_true",
-                      help="each layer's time and speed; its batch is the "
-                           "first of --batch-sizes")
+                      help="each layer's time and speed, with one of "
+                           "--batch-sizes")
     add("--device", choices=("cpu", "gpu"), default="cpu",
-        help="where to compare")
-    add("--batch-sizes", type=int, nargs="+", metavar="N",
+        help="where to compare (cpu)")
+    add("--batch-sizes", type=at_least(1), nargs="+", metavar="N",
         help="images in a step (on a CPU 32 128 512, at most 1024; on a GPU "
              "32 128 1024 8192, at most 8192)")
-    add("--rounds", type=int, default=6, metavar="N",
-        help="turns that each contender has")
-    add("--out", type=Path, default=Path("runs/benchmark"), metavar="DIR",
-        help="where the pictures go")
+    add("--rounds", type=at_least(1), metavar="N",
+        help="turns that each contender has (6)")
+    add("--out", type=a_path, default=Path("runs/benchmark"), metavar="DIR",
+        help="where the pictures go (runs/benchmark)")
     args = parser.parse_args()
-    if args.batch_sizes is None:
-        args.batch_sizes = BATCH_SIZES[args.device]
-    largest = LARGEST[args.device]
-    if (not all(1 <= n <= largest for n in args.batch_sizes)
-            or args.rounds < 1):
-        parser.error(f"batch sizes lie between 1 and {largest}, and --rounds "
-                     "is at least 1")
-    if args.device == "gpu" and (args.growth or args.profile):
-        parser.error("--growth and --profile measure the CPU; leave --device "
-                     "gpu away")
+    check_options(parser, args)
+    args.rounds = args.rounds or 6
+    args.batch_sizes = args.batch_sizes or BATCH_SIZES[args.device]
     return args
 
 
+def check_options(parser, args):
+    """Refuse options that mean nothing together."""
+    largest = LARGEST[args.device]
+    if max(args.batch_sizes or [0]) > largest:
+        parser.error(f"--batch-sizes are at most {largest} on this device")
+    if args.device == "gpu" and (args.growth or args.profile):
+        parser.error("--growth and --profile measure the CPU; leave --device "
+                     "gpu away")
+    if args.rounds and (args.growth or args.profile):
+        parser.error("--rounds is for the comparison; leave it away")
+    if args.growth and args.batch_sizes:
+        parser.error("--growth has batches of its own; leave --batch-sizes "
+                     "away")
+    if args.profile and len(args.batch_sizes or []) > 1:
+        parser.error("--profile takes one of --batch-sizes only")
+
+
+@own_folder
 def main(args):
-    args.out.mkdir(parents=True, exist_ok=True)      # before minutes of work
     try:
         (grow if args.growth else profile if args.profile else compare)(args)
     except KeyboardInterrupt:

@@ -11,11 +11,14 @@ true ELBO is that of the trained weights, computed by correct code. Three
 checks tell the mistakes apart:
 
     gradients   backward against finite differences of forward: worst error
-    spread      the standard deviation of sampled codes, in units of σ: 1
+    spread      the standard deviation of sampled codes, in units of sigma: 1
     answers     a convolution and two steps of Adam, worked out by hand
 
 No check sees all of the mistakes, and each sees one that the others cannot.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 from contextlib import ExitStack
 from unittest.mock import patch
 
@@ -27,7 +30,8 @@ import minivae.conv
 import minivae.vae
 from minivae import Adam, Conv2DTranspose, check_function, conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.extras.command_line import at_least, parser, run
+from minivae.extras.command_line import IMAGES, at_least, parser, run
+from minivae.extras.own_folder import own_folder
 from minivae.losses import bernoulli_logpdf
 from minivae.plots import latent_grid, pixels, save_frame, show
 from minivae.train import epoch, evaluate, train_step
@@ -77,7 +81,7 @@ def all_zeros_go_last(size, kernel, stride, padding):
 
 MISTAKES = {
     "no mistake": [],
-    "σ = e^logvar": [
+    "sigma = e^logvar": [
         (minivae.vae, "reparameterize", sigma_is_e_to_the_logvar),
         (minivae.vae, "reparameterize_backward", its_backward)],
     "mean over pixels, forward only": [
@@ -137,18 +141,19 @@ def knows_the_answers():
 
 # ---- train, check, draw ----------------------------------------------------
 
-def train(images):
+def train(images, name):
     rng = np.random.default_rng(0)
     vae = conv_vae(rng=rng)
     adam = Adam(vae.params, learning_rate=1e-3)
-    for x, eps in tqdm(epoch(vae, images, 32, rng), total=len(images) // 32,
-                       disable=None, leave=False):
+    for x, eps in tqdm(epoch(vae, images, 32, rng), name,
+                       len(images) // 32, unit=" steps", leave=False,
+                       disable=None):
         train_step(vae, adam, x, eps)
     return vae
 
 
+@own_folder
 def main(args):
-    args.out.mkdir(parents=True, exist_ok=True)
     data = load_fashion_mnist()
     train_images = data.train_images[:32 * args.steps]
     images = data.test_images[:2000]
@@ -160,7 +165,7 @@ def main(args):
         with ExitStack() as stack:
             for patched in replaced:
                 stack.enter_context(patch.object(*patched))
-            vae = train(train_images)
+            vae = train(train_images, mistake)
             eps = vae.noise(len(images), np.random.default_rng(1))
             reconstruction, kl = evaluate(vae, images, eps)
             error, width = gradient_error(), spread()
@@ -180,8 +185,9 @@ Gradients must agree to 1e-06, the spread must be 1.00. Look at
 
 def parse_arguments():
     options = parser(__doc__, "runs/broken_gradients")
-    options.add_argument("--steps", type=at_least(1), default=500, metavar="N",
-                         help="of training, for each of the six (500)")
+    options.add_argument("--steps", type=at_least(1, IMAGES // 32),
+                         default=500, metavar="N", help="of training, for "
+                         f"each of the six, at most {IMAGES // 32} (500)")
     return options.parse_args()
 
 

@@ -13,6 +13,9 @@ for the digit, too, and the label loses its say.)
 Half a minute to a minute and a half; the picture is
 runs/conditional/styles.png.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
@@ -23,6 +26,7 @@ from minivae.backend import get_xp
 from minivae.data import load_mnist
 from minivae.extras.command_line import at_least, parser, run
 from minivae.extras.nearest import nearest
+from minivae.extras.own_folder import own_folder
 from minivae.plots import pixels, save_frame, show, tile
 from minivae.train import train_step
 
@@ -75,8 +79,8 @@ def write(vae, label, z):
     return vae.decode(np.repeat(z, CLASSES, axis=0), apply_sigmoid=True)
 
 
+@own_folder
 def main(args):
-    args.out.mkdir(parents=True, exist_ok=True)
     data, rng = load_mnist(), np.random.default_rng(args.seed)
     vae, label = train(data.train_images[:args.limit],
                        data.train_labels[:args.limit], args.latent_dim, rng,
@@ -109,7 +113,7 @@ from.""")
 
 def parse_arguments():
     options = parser(__doc__, "runs/conditional", limit=60000)
-    options.add_argument("--latent-dim", type=at_least(1), default=2,
+    options.add_argument("--latent-dim", type=at_least(1, 784), default=2,
                          metavar="D", help="numbers in a code (2)")
     return options.parse_args()
 

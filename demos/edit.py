@@ -7,13 +7,16 @@ shape. Then it encodes images with a feature (long sleeves, say) and images
 without, and takes the difference of the two mean codes. That is a direction:
 a given image's code, moved along it, decodes to the same image with more of
 the feature; moved the other way, with less. (Larsen et al. 2016; with words,
-king − man + woman, it is older.) The feature was never told to the VAE.
+king - man + woman, it is older.) The feature was never told to the VAE.
 
 Does it work? Of edited images we look up the nearest real ones, pixel by
 pixel, and count those that have the feature.
 
 Half a minute to a minute; the picture is runs/edit/features.png.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,6 +28,7 @@ from minivae.data import load_fashion_mnist
 from minivae.extras.command_line import parser, run
 from minivae.extras.fit import fit
 from minivae.extras.nearest import nearest
+from minivae.extras.own_folder import own_folder
 from minivae.plots import decode, encode, pixels, save_frame, show
 
 INTENSITIES = -0.5, 0, 0.5, 1, 1.5, 2
@@ -63,8 +67,8 @@ def edit(vae, images, direction, intensity):
     return decode(vae, encode(vae, images) + intensity * direction)
 
 
+@own_folder
 def main(args):
-    args.out.mkdir(parents=True, exist_ok=True)
     data = load_fashion_mnist()
     images = data.train_images[:args.limit]
     labels = data.train_labels[:args.limit]

@@ -15,7 +15,7 @@ Three questions, three pictures in runs/elbo:
                     trained one it varies more: where a code is unlikely, both
                     log p(x|z) and log q(z|x) are low, and partly cancel; if
                     q(z|x) were p(z|x), wholly. (Roeder et al. 2017)
-    bound.png       log p(x) itself: in a plane one can integrate p(x|z)·p(z)
+    bound.png       log p(x) itself: in a plane one can integrate p(x|z)*p(z)
                     over a fine grid. The ELBO lies below it; means over k
                     codes rise towards it, slowly where the encoder's cloud
                     misses the codes that explain x best. (Burda et al. 2016)
@@ -23,6 +23,9 @@ Three questions, three pictures in runs/elbo:
 One to three minutes. train_fashion.py and train_mnist.py take --beta and
 --warmup, too.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 import math
 from typing import NamedTuple
 
@@ -35,6 +38,7 @@ from minivae import (choose_device, conv_vae, gaussian_kl,
 from minivae.data import load_mnist
 from minivae.extras.command_line import at_least, parser, run
 from minivae.extras.fit import fit
+from minivae.extras.own_folder import own_folder
 from minivae.plots import decode, encode, pixels, save_frame, show, tile
 from minivae.train import evaluate
 
@@ -123,7 +127,7 @@ def estimate(vae, image):
 def draw_estimators(path, models, image):
     figure = Figure(figsize=(11, 4.4), dpi=100, layout="constrained")
     print("\nOne image's ELBO, estimated from one code "
-          "(mean ± standard deviation):")
+          "(mean +- standard deviation):")
     for ax, (name, vae) in zip(figure.subplots(1, len(models)),
                                models.items()):
         estimates = dict(zip(("KL from the drawn code", "KL in closed form"),
@@ -133,8 +137,8 @@ def draw_estimators(path, models, image):
         for (kind, values), style in zip(estimates.items(), (
                 {"color": "C0", "alpha": 0.5},
                 {"color": "k", "histtype": "step", "linewidth": 1.5})):
-            label = f"{kind}: {values.mean():.1f} ± {values.std():.2f}"
-            ax.hist(values, bins, label=label, **style)
+            label = f"{kind}: {values.mean():.1f} +- {values.std():.2f}"
+            ax.hist(values, bins, label=label.replace("+-", "±"), **style)
             print(f"  {name:<17}{label}")
         ax.axvline(every.mean(), color="C3", linewidth=1)
         ax.margins(y=0.35)                               # for the legend
@@ -177,7 +181,7 @@ def draw_bound(path, vae, images, exact):
         means.append(below.mean())
         errors.append(below.std() / math.sqrt(len(images)))
         tqdm.write(f"  k = {k:>5,}   {exact.mean() - means[-1]:.2f}: "
-                   f"{means[-1]:.2f} ± {errors[-1]:.2f} below log p(x)")
+                   f"{means[-1]:.2f} +- {errors[-1]:.2f} below log p(x)")
     figure = Figure(figsize=(7.5, 4.6), dpi=100, layout="constrained")
     ax = figure.subplots()
     ax.axhline(exact.mean(), color="k", linestyle="--",
@@ -196,8 +200,8 @@ def draw_bound(path, vae, images, exact):
     save_frame(path, pixels(figure))
 
 
+@own_folder
 def main(args):
-    args.out.mkdir(parents=True, exist_ok=True)
     data, vae = load_mnist(), load_pretrained("mnist")
     few = data.train_images[:args.limit]
     xp, _ = choose_device(args.device)
@@ -231,7 +235,7 @@ codes are drawn, the nearer it comes.""")
 
 def parse_arguments():
     options = parser(__doc__, "runs/elbo", limit=20000)
-    options.add_argument("--images", type=at_least(2), default=50,
+    options.add_argument("--images", type=at_least(2, 10000), default=50,
                          metavar="N", help="test images for the bound from "
                          "many codes (50)")
     return options.parse_args()

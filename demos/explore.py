@@ -1,7 +1,7 @@
 """What is it like to walk through a latent space?
 
     python demos/explore.py                                the model of clothes
-    python demos/explore.py --model runs/mnist/model.npz   one of yours
+    python demos/explore.py --model runs/mnist             one of yours
 
 Writes a page, explorer.html, with the decoder inside, and opens it in your
 browser: move over the plane, and see what each code decodes to. It needs no
@@ -9,15 +9,20 @@ server and no network, and can be sent by mail. The checkpoint beside a model
 says what its images were, and how its landscape grew. With --matplotlib, a
 window does the same.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 import argparse
 import webbrowser
 from pathlib import Path
 
-from minivae.extras.command_line import run
+from minivae.extras.command_line import a_name, a_path, run
 from minivae.extras.explorer import Frame, write_page
 from minivae.extras.explorer.window import open_window
 from minivae.extras.models import find_model
 from minivae.plots import bare_landscape, from_png, title_of
+
+PAGE = Path("runs/explore/explorer.html")
 
 
 def main(args):
@@ -51,15 +56,20 @@ def parse_arguments():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--model", default="fashion", metavar="FILE",
-        help="a model.npz, or fashion (the default) or mnist")
-    add("--out", type=Path, default=Path("runs/explore/explorer.html"),
-        metavar="FILE", help="the page (runs/explore/explorer.html)")
+    add("--model", type=a_name, default="fashion", metavar="MODEL",
+        help="a run's folder, a model.npz, fashion (the default) or mnist")
+    add("--out", type=a_path, metavar="FILE",
+        help=f"the page ({PAGE.as_posix()})")
     add("--no-open", dest="open", action="store_false",
         help="only write the page")
     add("--matplotlib", action="store_true",
         help="open a window instead of writing a page")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.matplotlib and (args.out or not args.open):
+        parser.error("--matplotlib opens a window and writes no page; leave "
+                     "--out and --no-open away")
+    args.out = args.out or PAGE
+    return args
 
 
 if __name__ == "__main__":

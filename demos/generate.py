@@ -5,7 +5,7 @@
     python demos/generate.py reconstruct 0 1 A.png   through the code and back
     python demos/generate.py interpolate 3 A.png     from one to the other
 
---model names a file that a run has saved, such as runs/fashion/model.npz, or
+--model names the folder of a run, such as runs/fashion, or a model.npz, or
 one of the models that ship with minivae: fashion, the default, or mnist.
 Images are given as PNG or JPEG files of any size, dark on light (else add
 --invert), or as numbers: places in the test set.
@@ -13,6 +13,9 @@ Images are given as PNG or JPEG files of any size, dark on light (else add
 The picture goes to runs/generate; --out names another file, a .png or a .gif,
 in which samples and interpolations move.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 import argparse
 from functools import cache
 from itertools import pairwise
@@ -21,14 +24,24 @@ from pathlib import Path
 import numpy as np
 
 from minivae.data import binarize, to_float
-from minivae.extras.command_line import at_least, run
+from minivae.extras.command_line import a_name, a_path, at_least, run
 from minivae.extras.models import find_model
-from minivae.extras.own_data import read_picture
 from minivae.extras.paths import spherical, straight
+from minivae.extras.pictures import read_picture
 from minivae.plots import (decode, draw_landscape, encode, save_frame,
                            save_gif, save_images, save_samples)
 
 WALK = 8             # samples that a GIF walks through
+COLUMNS = 40         # at most, in a picture: each gets narrower
+FRAMES = 1000        # at most, in a GIF: seconds of work, and megabytes
+
+# what each can make, and the options that mean something then
+USES = {("samples", ".png"): {"seed"},
+        ("samples", ".gif"): {"seed", "steps"},
+        ("landscape", ".png"): set(),
+        ("reconstruct", ".png"): {"invert"},
+        ("interpolate", ".png"): {"steps", "invert"},
+        ("interpolate", ".gif"): {"steps", "invert", "arc"}}
 
 
 # ---- what can be made ------------------------------------------------------
@@ -44,13 +57,12 @@ def samples(args, vae):
 
 
 def landscape(args, vae):
-    still(args)
     save_frame(args.out, draw_landscape(vae, "The landscape"))
     return "what each place of the latent plane decodes to"
 
 
 def reconstruct(args, vae):
-    still(args)
+    at_most(COLUMNS, len(args.images), "images in a picture")
     x = given(args, vae, 1)
     rows = {"given": to_float(x), "decoded": decode(vae, encode(vae, x))}
     save_images(args.out, rows, names(args),
@@ -60,6 +72,9 @@ def reconstruct(args, vae):
 
 
 def interpolate(args, vae):
+    if args.out.suffix == ".png":
+        at_most(COLUMNS, (len(args.images) - 1) * args.steps,
+                "images in a row of the picture")
     codes = encode(vae, given(args, vae, 2))
     if args.out.suffix == ".gif":
         walk(args, vae, codes, spherical if args.arc else straight)
@@ -75,6 +90,7 @@ def interpolate(args, vae):
     return f"the way through the codes of {len(codes)} images"
 
 
+DEFAULTS = {"steps": 12, "arc": False, "invert": False, "seed": 0}
 MAKE = {make.__name__: make
         for make in (samples, landscape, reconstruct, interpolate)}
 
@@ -87,6 +103,7 @@ def along(codes, way, steps):
 
 def walk(args, vae, codes, way):
     """Save a GIF of what is decoded on the way, eight times as large."""
+    at_most(FRAMES, (len(codes) - 1) * args.steps, "pictures in a GIF")
     images = 255 * decode(vae, along(codes, way, args.steps))
     if images.shape[-1] == 1:
         images = 255 - images[..., 0]                   # ink is dark
@@ -94,10 +111,33 @@ def walk(args, vae, codes, way):
     save_gif(args.out, list(large), milliseconds=80, at_the_end=80)
 
 
-def still(args):
-    if args.out.suffix == ".gif":
-        raise ValueError(f"{args.out}: a {args.what} does not move; name a "
-                         ".png file")
+def at_most(limit, count, what):
+    if count > limit:
+        raise ValueError(f"there would be {count:,} {what}, but at most "
+                         f"{limit:,} are drawn; give fewer images or --steps")
+
+
+def check_options(args):
+    """Refuse an option that would be ignored; put defaults for the others."""
+    kind = args.out.suffix
+    if kind not in (".png", ".gif"):
+        raise ValueError(f"{args.out} is neither a .png nor a .gif file; name "
+                         "one of these with --out")
+    if (args.what, kind) not in USES:
+        raise ValueError(f"{args.out}: {args.what} makes a picture that does "
+                         "not move; name a .png file")
+    if args.images and args.what in ("samples", "landscape"):
+        raise ValueError(f"{args.what} takes no images, but was given "
+                         f"{' '.join(args.images)}")
+    uses = USES[args.what, kind]
+    if all(name.isdecimal() for name in args.images):   # nothing to invert
+        uses = uses - {"invert"}
+    for name, default in DEFAULTS.items():
+        if getattr(args, name) is None:
+            setattr(args, name, default)
+        elif name not in uses:
+            raise ValueError(f"--{name} changes nothing in what {args.what} "
+                             f"makes of this as a {kind} file; leave it away")
 
 
 # ---- what is given ---------------------------------------------------------
@@ -127,26 +167,24 @@ def a_test_image(args, place):
 
 def a_picture(args, vae, path):
     H, W, C = args.image_shape
-    image = read_picture(path, (H, W))                       # (H, W, 3)
+    image = read_picture(path, (H, W)).colours               # (H, W, 3)
+    if image.max() == 1:               # black and white, as 0 and 1
+        image = 255 * image
     if C == 1:                         # grey, with ink where it is dark
-        image = 255 - image.mean(axis=2, keepdims=True).astype(np.uint8)
+        grey = image.mean(axis=2, keepdims=True)
+        image = 255 - grey.round().astype(np.uint8)
     if args.invert:
         image = 255 - image
     return binarize(image) if vae.likelihood == "bernoulli" else image
 
 
 def main(args):
+    args.out = args.out or Path(f"runs/generate/{args.what}.png")
+    check_options(args)
     found = find_model(args.model)
     vae, args.load_data = found.vae, cache(found.load_data)
     args.image_shape = vae.decode(vae.noise(1, 0)).shape[1:]
-    args.out = args.out or Path(f"runs/generate/{args.what}.png")
-    if args.out.suffix not in (".png", ".gif"):
-        raise ValueError(f"{args.out} is neither a .png nor a .gif file; name "
-                         "one of these with --out")
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    if args.images and MAKE[args.what] in (samples, landscape):
-        raise ValueError(f"{args.what} takes no images, but was given "
-                         f"{' '.join(args.images)}")
     made = MAKE[args.what](args, vae)
     print(f"Look at {args.out}: {made}.")
 
@@ -156,19 +194,19 @@ def parse_arguments():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("what", choices=MAKE)
-    add("images", nargs="*", metavar="IMAGE")
-    add("--model", default="fashion", metavar="FILE",
-        help="a model.npz, or fashion (the default) or mnist")
-    add("--out", type=Path, metavar="FILE", help="a .png or .gif file")
-    add("--steps", type=at_least(2), default=12, metavar="N",
+    add("what", choices=MAKE, help="what to make")
+    add("images", nargs="*", metavar="IMAGE",
+        help="a PNG or JPEG file, or the number of a test image")
+    add("--model", type=a_name, default="fashion", metavar="MODEL",
+        help="a run's folder, a model.npz, fashion (the default) or mnist")
+    add("--out", type=a_path, metavar="FILE", help="a .png or .gif file")
+    add("--steps", type=at_least(2), metavar="N",
         help="images from one to the next (12)")
-    add("--arc", action="store_true",
+    add("--arc", action="store_true", default=None,
         help="let a GIF go on an arc around 0, not straight")
-    add("--invert", action="store_true",
+    add("--invert", action="store_true", default=None,
         help="given pictures are light on dark")
-    add("--seed", type=at_least(0), default=0, metavar="N",
-        help="of the samples (0)")
+    add("--seed", type=at_least(0), metavar="N", help="of the samples (0)")
     return parser.parse_intermixed_args()
 
 

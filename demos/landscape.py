@@ -11,7 +11,8 @@ Walks through the landscape of MNIST that ships with minivae (or, with
     path.png      from an eight to a six: straight, and on an arc around 0
     path.gif      the same, moving
 """
-from pathlib import Path
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -19,14 +20,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from scipy.spatial import cKDTree
 from scipy.special import ndtri
+from tqdm import tqdm
 
-from minivae import load_pretrained
+from minivae import VAE
 from minivae.data import load_mnist
-from minivae.extras.command_line import parser, run
+from minivae.extras.command_line import a_name, parser, run
+from minivae.extras.models import find_model
+from minivae.extras.own_folder import own_folder
 from minivae.extras.paths import spherical, straight
 from minivae.plots import (decode, encode, latent_grid, pixels, save_frame,
                            save_gif, scatter, show, tile)
-from minivae.train import load_model
 
 PAIRS = (6, 0), (9, 7), (8, 1)
 STEPS = 15                  # images on a path
@@ -111,7 +114,7 @@ def draw_path(folder, vae, codes, labels, a, b):
              "on an arc": spherical(a, b, STEPS)}
     images = {name: decode(vae, z) for name, z in paths.items()}
     frames = []
-    for step in range(STEPS):
+    for step in tqdm(range(STEPS), "drawing", leave=False, disable=None):
         figure = Figure(figsize=(11, 5), dpi=80, layout="constrained")
         grid = figure.add_gridspec(2, 2, width_ratios=[1.25, 1])
         ax = figure.add_subplot(grid[:, 0])
@@ -143,14 +146,25 @@ def draw_map(ax, codes, labels, paths, step):
               markerscale=3)
 
 
+def model_of_digits(name: str) -> VAE:
+    """Return a model; ValueError if MNIST has no place in its plane."""
+    found, wanted = find_model(name), "name a model of MNIST with two"
+    D = found.vae.latent_dim
+    if D != 2:
+        raise ValueError(f"{name} has {D} latent dimension{'s' * (D > 1)}, "
+                         f"but a plane has two; {wanted}")
+    shape = found.vae.decode(found.vae.noise(1, 0)).shape[1:]
+    if shape != (28, 28, 1) or found.title == "Fashion-MNIST":
+        raise ValueError(f"{name} is a model of {found.title}, "
+                         f"{' x '.join(map(str, shape))}, but we look for "
+                         f"digits in its plane; {wanted}")
+    return found.vae
+
+
+@own_folder
 def main(args):
-    vae = load_model(args.model) if args.model else load_pretrained("mnist")
-    if vae.latent_dim != 2:
-        raise ValueError(f"{args.model} has {vae.latent_dim} latent "
-                         "dimensions, but a plane has two")
-    data = load_mnist()
+    vae, data = model_of_digits(args.model), load_mnist()
     codes = encode(vae, data.test_images)
-    args.out.mkdir(parents=True, exist_ok=True)
     draw_features(args.out / "features.png", vae, codes, data.test_labels)
     draw_patches(args.out / "patches.png", vae, codes, data.test_labels)
     a, b = (typical(codes, data.test_labels, digit) for digit in (8, 6))
@@ -169,8 +183,10 @@ numbers are few: fours lie among nines, and eights, among fives, are blurred.)
 
 def parse_arguments():
     options = parser(__doc__, "runs/landscape")
-    options.add_argument("--model", type=Path, metavar="FILE", help="a model "
-                         "of MNIST that train_mnist.py has written")
+    options.add_argument(
+        "--model", type=a_name, default="mnist", metavar="MODEL",
+        help="a run of train_mnist.py: its folder or its model.npz (the one "
+             "that ships with minivae)")
     return options.parse_args()
 
 

@@ -4,8 +4,8 @@
 
 A training step on R ranks, each with n = B/R images of a batch of B, takes
 
-    step(R, B) = overhead + update·P + image·n                on each rank
-                 + 2·log2(R)·latency + 2·(R − 1)/R·bytes/bandwidth
+    step(R, B) = overhead + update*P + image*n                on each rank
+                 + 2*log2(R)*latency + 2*(R - 1)/R*bytes/bandwidth
 
 Python's and the layers' overhead, Adam's update of P parameters, and forward
 and backward of each image; then an all-reduce of the gradients, which passes
@@ -20,6 +20,9 @@ table shows what it says of more, for this network and for one with a hundred
 times its parameters and its arithmetic. The picture is
 runs/scaling/scaling.png.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 import math
 import statistics
 import time
@@ -27,12 +30,13 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from minivae import Adam, conv_vae
 from minivae.data import load_fashion_mnist, to_float
 from minivae.extras.command_line import above_0, parser, run
 from minivae.extras.distributed import Distributed, settle, world
+from minivae.extras.own_folder import own_folder
 from minivae.plots import pixels, save_frame
 from minivae.train import train_step
 
@@ -82,7 +86,8 @@ def measure(comm, vae, x, eps, args):
     update = clock(comm, lambda: adam.step(grads), 50)
     counts = 1, 2, 4, 8, 16, 32, 64
     seconds = [clock(comm, lambda: vae.loss_and_grads(x[:n], eps[:n]), 20)
-               for n in counts]
+               for n in tqdm(counts, "measuring", leave=False,
+                             disable=None if comm.rank == 0 else True)]
     # a line through them, as near to the small ones as to the large ones
     image, overhead = np.polyfit(counts, seconds, 1, w=1 / np.array(seconds))
 
@@ -123,7 +128,7 @@ def print_machine(comm, here, machine):
   overhead of a step    {1e3 * machine.overhead:8.2f} ms
   Adam, a parameter     {1e9 * machine.update:8.2f} ns
   an image              {1e3 * machine.image:8.2f} ms
-  latency, a message    {1e6 * machine.latency:8.1f} µs
+  latency, a message    {1e6 * machine.latency:8.1f} us
   bandwidth             {machine.bandwidth / 1e9:8.2f} GB/s
 """)
 
@@ -163,8 +168,10 @@ def draw(path, machine, P):
     save_frame(path, pixels(figure))
 
 
+@own_folder
 def main(args):
-    comm = world()
+    comm = args.comm
+    from threadpoolctl import threadpool_limits
     here = settle(comm, np)
     threadpool_limits(1)                    # the same for any number of ranks
     vae = conv_vae(rng=0)
@@ -175,7 +182,6 @@ def main(args):
     steps = {B: measured_step(comm, vae, images, B) for B in BATCHES[:2]}
     if comm.rank:
         return
-    args.out.mkdir(parents=True, exist_ok=True)
     print_machine(comm, here, machine)
     for batch, seconds in steps.items():
         model = machine.step(comm.size, batch, P)
@@ -197,7 +203,9 @@ def parse_arguments():
                          help="of a message (measured; on one rank 2e-5)")
     options.add_argument("--bandwidth", type=above_0, metavar="BYTES",
                          help="a second (measured; on one rank 1.25e9)")
-    return options.parse_args()
+    args = options.parse_args()
+    args.comm = world()
+    return args
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ About fifteen seconds; the picture is runs/spiral/spiral.png. With seeds 0 to
 5 the autoencoder generates 12 to 19 % of its points farther than 0.1 from the
 spiral, the VAE 2 to 6 %.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 import math
 
 import numpy as np
@@ -23,6 +26,7 @@ from tqdm import tqdm
 from minivae import (VAE, Adam, Dense, ReLU, Sequential, gaussian_kl,
                      gaussian_logpdf, reparameterize)
 from minivae.extras.command_line import above_0, at_least, parser, run
+from minivae.extras.own_folder import own_folder
 from minivae.plots import pixels, save_frame
 from minivae.vae import reparameterize_backward
 
@@ -92,8 +96,8 @@ def distance(points, curve):
     return np.sqrt((gaps ** 2).sum(axis=2)).min(axis=1)
 
 
+@own_folder
 def main(args):
-    args.out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(args.seed)
     t = args.turns * rng.random(POINTS)
     points = spiral(t) + NOISE * rng.standard_normal((POINTS, 2))
@@ -162,9 +166,12 @@ def draw_codes(ax, codes, line, mean, spread):
 def parse_arguments():
     options = parser(__doc__, "runs/spiral")
     add = options.add_argument
-    add("--turns", type=above_0, default=1.25, help="of the spiral (1.25)")
-    add("--steps", type=at_least(1), default=5000, help="of training (5000)")
-    add("--seed", type=at_least(0), default=0, help="of all randomness (0)")
+    add("--turns", type=above_0, default=1.25, metavar="TURNS",
+        help="of the spiral, at most 10 (1.25)")
+    add("--steps", type=at_least(1), default=5000, metavar="N",
+        help="of training, for each of the two (5000)")
+    add("--seed", type=at_least(0), default=0, metavar="N",
+        help="of all randomness (0)")
     args = options.parse_args()
     if args.turns > 10:
         options.error(f"--turns is {args.turns}, but at most 10 were expected")

@@ -7,29 +7,33 @@
 The pictures appear in runs/fashion (or runs/fashion_quick) while it trains:
 open grid_final.png. demos/train_mnist.py does the same with digits.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 import time
 from types import SimpleNamespace
 
 import numpy as np
 
-from minivae import Adam, choose_device, conv_vae
+from minivae import Adam, choose_device, conv_vae, save_model
 from minivae.backend import move
 from minivae.data import load_fashion_mnist
 from minivae.extras.checkpoint import (Progress, Stop, circumstances, load,
                                        restore_run, save_run)
 from minivae.extras.command_line import run
 from minivae.extras.distributed import Distributed, check_alike, first
+from minivae.extras.own_folder import own_folder
 from minivae.extras.report import (print_epoch, print_files, print_header,
                                    print_stop, progress_bar)
-from minivae.extras.training_options import (differences, load_images,
-                                             settings_of, share_out,
-                                             training_arguments)
+from minivae.extras.training_options import (check_run, differences,
+                                             load_images, settings_of,
+                                             share_out, training_arguments)
 from minivae.extras.workers import Workers
 from minivae.plots import (draw_landscape, from_png, save_binarization,
                            save_curves, save_gif, save_reconstructions,
                            save_samples, save_scatter, to_png)
-from minivae.train import (check_finite, evaluate, save_model, train_step,
-                           write_file, write_log)
+from minivae.train import (check_finite, evaluate, train_step, write_file,
+                           write_log)
 
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 SNAPSHOTS = 25              # at most, of the later epochs
@@ -37,6 +41,7 @@ SHOW_EVERY = 10             # batches: each look at the loss waits for a GPU
 AT_ONCE = 100               # test images that one process computes
 
 
+@own_folder
 def main(args):
     run = prepare(args)
     print_header(run)
@@ -121,6 +126,7 @@ def prepare(args):
     notes = share_out(args, xp)
     data, title, remarks = load_images(args)
     image_shape = data.train_images.shape[1:]
+    check_run(args, image_shape)
 
     rng = np.random.default_rng(args.seed)      # all that training draws
     vae = conv_vae(image_shape, args.latent_dim, rng=rng,
@@ -149,10 +155,8 @@ def prepare(args):
         run.team = Distributed(run.team, args.comm, 32 * args.workers)
         run.share, run.stop = run.team.share, run.team.stop
         run.leads = args.comm.rank == 0
-    if run.leads:
-        args.out.mkdir(parents=True, exist_ok=True)
-        if args.likelihood == "bernoulli":
-            save_binarization(args.out / "binarization.png", data)
+    if run.leads and args.likelihood == "bernoulli":
+        save_binarization(args.out / "binarization.png", data)
     return run
 
 

@@ -6,6 +6,9 @@
 It is demos/train_fashion.py with other images: that is the file to read. The
 pictures appear in runs/mnist (or runs/mnist_quick).
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 from train_fashion import main
 
 from minivae.data import load_mnist

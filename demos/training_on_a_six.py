@@ -3,7 +3,7 @@
     python demos/training_on_a_six.py
 
 Follows three test images while a VAE learns MNIST. The encoder gives each a
-mean (the red dot) and a width (the curve at one σ around it); from there a
+mean (the red dot) and a width (the curve at one sigma around it); from there a
 code is drawn (green) and decoded. The loss says how badly, and its gradient,
 where the mean should rather be (the arrow). At first the three clouds lie on
 each other, and what one digit teaches the decoder is wrong for the others. So
@@ -13,17 +13,22 @@ worth, while the KL asks for wide ones around 0.
 
 Half a minute to a minute; the pictures go to runs/training_on_a_six.
 """
+if __name__ == "__main__":
+    import ctrl_c     # noqa: F401
+
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from tqdm import tqdm
 
 from minivae import choose_device, conv_vae, gaussian_kl, reparameterize
 from minivae.backend import get_xp, to_numpy
 from minivae.data import load_mnist
 from minivae.extras.command_line import parser, run
 from minivae.extras.fit import fit
+from minivae.extras.own_folder import own_folder
 from minivae.plots import decode, encode, pixels, save_frame, save_gif, show
 
 DIGITS = {"six": 6, "one": 1, "zero": 0}
@@ -135,8 +140,8 @@ def distances(moment):
     return np.linalg.norm(one - six), np.linalg.norm(zero - six)
 
 
+@own_folder
 def main(args):
-    args.out.mkdir(parents=True, exist_ok=True)
     data = load_mnist()
     images = data.train_images[:args.limit]
     of_digit = [data.test_images[data.test_labels == digit]
@@ -164,8 +169,9 @@ def main(args):
         xp=choose_device(args.device)[0])
     steps = [step for step in SHOWN if step < last] + [last]
     save_figure(args.out / "moments.png", [moments[s] for s in steps], x)
-    save_gif(args.out / "moments.gif", [frame(moments[step], x)
-                                        for step in sorted(moments)])
+    save_gif(args.out / "moments.gif", [
+        frame(moments[step], x) for step in tqdm(
+            sorted(moments), "drawing", leave=False, disable=None)])
     ones, zeros = distances(moments[last])
     print(f"""
 Look at {args.out / 'moments.png'} (moments.gif moves): the ones end

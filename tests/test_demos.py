@@ -17,14 +17,17 @@ from PIL import Image
 from test_idx import a_set, write
 from test_own_data import pictures
 
-from minivae import check_function, conv_vae, plots
+from minivae import check_function, conv_vae, load_model, plots, save_model
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
-from minivae.extras import checkpoint, training_options
+from minivae.extras import checkpoint, npz, training_options
+from minivae.extras.own_folder import claim
 from minivae.extras.report import print_epoch
-from minivae.train import load_model, save_model
 
 DEMOS = Path(__file__).parent.parent / "demos"
+# all with a command line; first_vae.py is a plain script
+ALL = sorted({path.name for path in DEMOS.glob("*.py")}
+             - {"ctrl_c.py", "first_vae.py"})
 PICTURES = {"binarization.png", "curves.png", "grid.gif", "grid_final.png",
             "latent_scatter.png", "reconstructions.png", "samples.png"}
 FILES = PICTURES | {"log.csv", "model.npz", "checkpoint.npz"}
@@ -47,6 +50,76 @@ def arguments(demo, monkeypatch, *args):
     monkeypatch.setattr(sys, "argv", ["demo", *map(str, args)])
     return demo.parse_arguments()
 
+
+# ---- what all of them do ---------------------------------------------------
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_demos_help_needs_nothing_and_is_ascii(name, monkeypatch,
+                                                     capsys):
+    for optional in "threadpoolctl", "mpi4py", "pooch", "cupy", "torch":
+        monkeypatch.setitem(sys.modules, optional, None)
+    monkeypatch.syspath_prepend(DEMOS)          # train_mnist is train_fashion
+    with pytest.raises(SystemExit) as end:
+        arguments(load(name), monkeypatch, "--help")
+    assert end.value.code == 0
+    printed = capsys.readouterr().out
+    assert "options:" in printed and printed.isascii()
+    assert max(map(len, printed.splitlines())) < 80
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_ctrl_c_while_a_demo_is_imported(name, monkeypatch, tmp_path):
+    (tmp_path / "numpy.py").write_text("import signal, time\n"
+                                       "signal.raise_signal(signal.SIGINT)\n"
+                                       "time.sleep(60)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code = ("import runpy, signal, sys\n"       # not ignored, as pytest may be
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            f"sys.path.insert(0, {str(DEMOS)!r})\n"
+            f"runpy.run_path({str(DEMOS / name)!r}, run_name='__main__')")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True,
+                          text=True)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - {
+    "explore.py", "generate.py", "gradient_check.py", "train_mnist.py"}))
+def test_a_demo_does_not_write_into_anothers_folder(name, monkeypatch,
+                                                    tmp_path):
+    demo = load(name)
+    monkeypatch.setattr(demo, "world", lambda: None, raising=False)
+    with claim(tmp_path), pytest.raises(RuntimeError, match="another run is "
+                                        "writing to "):
+        demo.main(arguments(demo, monkeypatch, "--out", tmp_path))
+
+
+@pytest.mark.parametrize("name, args, sentence", [
+    ("edit.py", ["--limit", 99999], "99999 is not a whole number of at least "
+     "320 and at most 60000"),
+    ("autoencoder.py", ["--out", ""], "a name was expected, not ''"),
+    ("elbo.py", ["--images", 10001], "10001 is not a whole number of at"),
+    ("conditional.py", ["--latent-dim", 785], "785 is not a whole number of"),
+    ("broken_gradients.py", ["--steps", 1876], "1876 is not a whole number"),
+    ("generate.py", ["samples", "--model", ""], "a name was expected"),
+    ("landscape.py", ["--model", ""], "a name was expected"),
+    ("explore.py", ["--model", ""], "a name was expected"),
+    ("explore.py", ["--matplotlib", "--out", "a.html"], "writes no page"),
+    ("explore.py", ["--matplotlib", "--no-open"], "writes no page"),
+    ("train_fashion.py", ["--data-dir", ""], "a name was expected"),
+    ("train_fashion.py", ["--download", "--data-dir", "a"], "not allowed wit"),
+    ("benchmark.py", ["--growth", "--rounds", 2], "--rounds is for the comp"),
+    ("benchmark.py", ["--growth", "--batch-sizes", 2], "batches of its own"),
+    ("benchmark.py", ["--profile", "--batch-sizes", 2, 3], "takes one of"),
+    ("benchmark.py", ["--profile", "--device", "gpu"], "measure the CPU")])
+def test_options_that_mean_nothing_are_refused(name, args, sentence,
+                                               monkeypatch, capsys):
+    with pytest.raises(SystemExit) as end:
+        arguments(load(name), monkeypatch, *args)
+    assert end.value.code == 2
+    assert sentence in capsys.readouterr().err.replace("\n", " ")
+
+
+# ---- train_fashion.py ------------------------------------------------------
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
@@ -117,7 +190,7 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     (["--learning-rate", "x"], "x is not a number above 0"),
     (["--seed", -1], "-1 is not a whole number of at least 0"),
     (["--device", "tpu"], "invalid choice: 'tpu'"),
-    (["--out", __file__], "cannot be written or read"),
+    (["--out", __file__], "py cannot be written (File exists); move away"),
     (["--epochs", 2, "--nonsense"], "unrecognized arguments: --nonsense"),
 ])
 def test_bad_arguments_get_a_sentence(args, sentence):
@@ -251,7 +324,7 @@ def test_the_time_of_a_resumed_run_goes_on(quick_run):
     path = quick_run.folder / "checkpoint.npz"
     arrays, state = checkpoint.load(path)
     state["progress"]["seconds"] = 1000.0
-    checkpoint.save(path, arrays, state)
+    npz.save(path, arrays, state)
     assert quick_run("--resume") == 0
     with open(quick_run.folder / "log.csv", newline="") as file:
         assert float(list(csv.DictReader(file))[1]["seconds"]) > 1000
@@ -373,7 +446,7 @@ def test_what_may_change_in_a_resumed_run(quick_run, capsys):
 
     arrays, state = checkpoint.load(out / "checkpoint.npz")
     state["circumstances"] |= {"NumPy": "0.1", "workers": 5}
-    checkpoint.save(out / "checkpoint.npz", arrays, state)
+    npz.save(out / "checkpoint.npz", arrays, state)
     capsys.readouterr()
     assert quick_run("--resume", "--epochs", 3, "--beta", 2) == 0
     printed = capsys.readouterr().out
@@ -442,6 +515,68 @@ def test_downloaded_images_are_used(monkeypatch, tmp_path):
     assert title == "Fashion-MNIST" and data.train_images.dtype == np.uint8
 
 
+@pytest.mark.parametrize("args, sentence", [
+    (["--warmup", 7], "--warmup is 7, but the run has only 6 batches"),
+    (["--latent-dim", 785], "--latent-dim is 785, but an image is only 784"),
+    (["--workers", 33], "--workers is 33, but there are only 32 images in a"),
+    (["--batch-size", 81], "--batch-size is 81, but there are only 80")])
+def test_settings_that_do_not_fit_the_images(quick_run, args, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        quick_run(*args)
+
+
+def settle(monkeypatch, args, cores=8, xp=np):
+    monkeypatch.setattr(training_options, "cores", lambda: cores)
+    demo = load("train_fashion.py")
+    args = arguments(demo, monkeypatch, *args)
+    return args, training_options.share_out(args, xp)
+
+
+def test_workers_have_something_to_do(monkeypatch):
+    for batch_size, workers in (4, 1), (1, 1), (17, 2), (32, 4), (512, 8):
+        args, notes = settle(monkeypatch, ["--batch-size", batch_size])
+        assert args.workers == workers and not notes
+    args, notes = settle(monkeypatch, ["--workers", 5], cores=4)
+    assert args.workers == 5 and "5 workers share 4 cores" in notes[0]
+    assert settle(monkeypatch, [], xp=None)[0].workers == 1      # on a GPU
+    with pytest.raises(ValueError, match="leave it away, or compute with "
+                       "--device cpu"):
+        settle(monkeypatch, ["--workers", 2], xp=None)
+
+
+def test_the_same_command_resumes_a_scaled_batch(monkeypatch, quick_run):
+    comm = SimpleNamespace(rank=0, size=2, bcast=lambda answer: answer)
+    monkeypatch.setattr(training_options, "world", lambda: comm)
+    assert quick_run("--epochs", 1, "--batch-size", 40) == 0
+    command = "--distributed", "--scale-batch", "--out", quick_run.folder
+
+    def batch_size(*args):
+        return arguments(quick_run.demo, monkeypatch, *command,
+                         *args).batch_size
+    assert batch_size("--batch-size", 20) == 40
+    assert batch_size("--batch-size", 20, "--resume") == 40
+    assert batch_size("--resume") == 40
+    comm.size = 4                                     # of other ranks, too
+    assert batch_size("--resume") == 40
+    assert batch_size("--batch-size", 20, "--resume") == 80     # refused later
+
+
+def test_images_that_have_moved_are_named_anew(monkeypatch, quick_run):
+    assert quick_run("--epochs", 1) == 0
+    command = "--resume", "--out", quick_run.folder
+    path = quick_run.folder / "checkpoint.npz"
+    arrays, state = checkpoint.load(path)
+    state["settings"]["data_dir"] = "somewhere"
+    npz.save(path, arrays, state)
+
+    def source(*args):
+        args = arguments(quick_run.demo, monkeypatch, *command, *args)
+        return args.data_dir and str(args.data_dir), args.download
+    assert source() == ("somewhere", False)
+    assert source("--data-dir", "elsewhere") == ("elsewhere", False)
+    assert source("--download") == (None, True)
+
+
 def test_beta_and_warmup_reach_the_steps(monkeypatch, quick_run):
     seen = []
 
@@ -491,7 +626,7 @@ def test_broken_gradients_finds_each_mistake(monkeypatch, tmp_path, capsys):
     # which of the three checks, gradients, spread and answers, finds which
     assert found == {
         "no mistake": (False, False, False),
-        "σ = e^logvar": (False, True, False),
+        "sigma = e^logvar": (False, True, False),
         "mean over pixels, forward only": (True, False, False),
         "Adam forgets its history": (False, False, True),
         "'same' is off by one pixel": (False, False, True),
@@ -564,7 +699,7 @@ def test_spiral_with_bad_arguments(tmp_path):
         assert sentence in run("spiral.py", *bad).stderr
     (tmp_path / "file").write_text("")
     done = run("spiral.py", "--steps", 1, "--out", tmp_path / "file")
-    assert done.returncode == 2 and "choose another folder" in done.stderr
+    assert done.returncode == 2 and "choose another place" in done.stderr
 
 
 # ---- landscape.py ----------------------------------------------------------
@@ -581,6 +716,18 @@ def test_landscape_draws_all_its_pictures(tmp_path):
     assert len(frames) == 15 + 13                           # there and back
 
 
+@pytest.mark.parametrize("shape, title, sentence", [
+    ((28, 28, 1), "Fashion-MNIST", "Fashion-MNIST, 28 x 28 x 1, but we look"),
+    ((8, 12, 1), "own", "a model of own, 8 x 12 x 1, but we look for digits"),
+    ((28, 28, 3), "MNIST", "a model of MNIST, 28 x 28 x 3, but we look")])
+def test_landscape_wants_digits(monkeypatch, shape, title, sentence):
+    demo, vae = load("landscape.py"), conv_vae(shape, filters=2)
+    monkeypatch.setattr(demo, "find_model", lambda name: SimpleNamespace(
+        vae=vae, title=title))
+    with pytest.raises(ValueError, match=sentence):
+        demo.model_of_digits("some/model")
+
+
 def test_landscapes_patch_has_one_on_the_left_and_the_other_on_the_right():
     demo = load("landscape.py")
     a, b = np.array([0.0, -1.0]), np.array([-2.0, 0.0])
@@ -595,7 +742,7 @@ def test_landscape_with_a_wrong_model(tmp_path):
     for name, sentence in (
             ("three.npz", "three.npz has 3 latent dimensions, but a plane"),
             ("none.npz", "none.npz is not a model of minivae"),
-            ("missing.npz", "missing.npz cannot be written or read")):
+            ("missing.npz", "there is no model")):
         done = run("landscape.py", "--model", tmp_path / name, "--out",
                    tmp_path)
         assert done.returncode == 2 and sentence in done.stderr
@@ -653,9 +800,16 @@ def test_generate_knows_a_runs_test_images(monkeypatch, quick_run, tmp_path):
     (["interpolate", 0], "interpolate needs at least 2 images"),
     (["reconstruct", 10000], "no test image 10000; the last one is 9999"),
     (["reconstruct", "no.png"], "no.png does not exist; name a PNG"),
-    (["landscape", "--out", "a.gif"], "a landscape does not move"),
+    (["landscape", "--out", "a.gif"], "a picture that does not move"),
     (["samples", "--out", "a.txt"], "a.txt is neither a .png nor a .gif"),
     (["samples", 3], "samples takes no images, but was given 3"),
+    (["samples", "--steps", 9], "--steps changes nothing in what samples mak"),
+    (["landscape", "--seed", 0], "--seed changes nothing in what landscape"),
+    (["reconstruct", 1, "--invert"], "--invert changes nothing in what recon"),
+    (["interpolate", 1, 2, "--arc"], "--arc changes nothing in what interpol"),
+    (["reconstruct", *range(41)], "there would be 41 images in a picture, bu"),
+    (["interpolate", 1, 2, "--steps", 41], "there would be 41 images in a r"),
+    (["samples", "--out", "a.gif", "--steps", 99999], "799,992 pictures in a"),
     (["reconstruct", 1, "--model", "own.npz"], "there is no checkpoint.npz "
      "to say what the images were")])
 def test_generate_says_what_is_wrong(monkeypatch, tmp_path, args, sentence):

@@ -1,7 +1,10 @@
 """What all demos do at their edges: options, and errors in one sentence."""
 import argparse
+import contextlib
+import errno
 import math
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -9,6 +12,10 @@ from pathlib import Path
 
 from .distributed import leave
 
+IMAGES = 60000                        # to train on, in either MNIST
+
+
+# ---- options ---------------------------------------------------------------
 
 def parser(doc: str, out: str,
            limit: int | None = None) -> argparse.ArgumentParser:
@@ -19,11 +26,11 @@ def parser(doc: str, out: str,
     """
     result = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    result.add_argument("--out", type=Path, default=Path(out), metavar="DIR",
+    result.add_argument("--out", type=a_path, default=Path(out), metavar="DIR",
                         help=f"where the pictures go ({out})")
     if limit:
         result.add_argument(
-            "--limit", type=at_least(320), default=limit, metavar="N",
+            "--limit", type=at_least(320, IMAGES), default=limit, metavar="N",
             help=f"train on the first N images only ({limit})")
         result.add_argument("--seed", type=at_least(0), default=0,
                             metavar="N", help="of all randomness (0)")
@@ -33,12 +40,15 @@ def parser(doc: str, out: str,
     return result
 
 
-def at_least(minimum: int) -> Callable[[str], int]:
-    """Return a type for an option: a whole number from minimum on."""
+def at_least(minimum: int, most: int | None = None) -> Callable[[str], int]:
+    """Return a type for an option: a whole number from minimum to most."""
+    wanted = f"of at least {minimum}" + f" and at most {most}" * bool(most)
+
     def whole_number(text):
-        if not text.isdecimal() or int(text) < minimum:
+        if not (text.isdecimal() and minimum <= int(text) <= (
+                most or math.inf)):
             raise argparse.ArgumentTypeError(
-                f"{text} is not a whole number of at least {minimum}")
+                f"{text} is not a whole number {wanted}")
         return int(text)
     return whole_number
 
@@ -53,30 +63,131 @@ def above_0(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
 
 
+def a_name(text: str) -> str:
+    """Read an option: any text but an empty one."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"a name was expected, not {text!r}")
+    return text
+
+
+def a_path(text: str) -> Path:
+    """Read an option: the path of a file or a folder."""
+    return Path(a_name(text))             # Path("") would be this very folder
+
+
+# ---- from the beginning to the end -----------------------------------------
+
 def run(main: Callable, arguments: Callable[[], argparse.Namespace]) -> None:
     """Call main(arguments()), and end with an exit status.
 
-    2 after an error, which gets one sentence; 130 after Ctrl-C.
+    2 after an error, which gets one sentence; 130 after Ctrl-C, 143 after
+    SIGTERM; 1 if nobody reads what is printed, or after a mistake of ours.
     """
-    sys.stdout.reconfigure(line_buffering=True)      # into a file, too
-    status, sentence = 0, ""
+    _prepare_streams()
+    _hear(_interrupt)
+    args, status, sentence = argparse.Namespace(), 0, ""
     try:
-        status = main(arguments()) or 0
-    except BrokenPipeError:           # who read what it prints has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        args = arguments()
+        status = main(args) or 0
+    except SystemExit as end:                       # --help, or a bad option
+        status = int(end.code or 0)
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
+        status = 128 + number
+        if number != signal.SIGINT:
+            sentence = f"stopped by {signal.Signals(number).name}"
+    except BrokenPipeError:           # who read what it prints has left
         status = 1
-    except OSError as problem:
-        status, sentence = 2, (
-            f"error: {problem.filename or 'a file'} cannot be written or "
-            f"read ({problem.strerror}); make room or rights for it, or "
-            "choose another folder with --out")
-    except (ArithmeticError, RuntimeError, ValueError) as problem:
-        status, sentence = 2, f"error: {problem}"
-    except KeyboardInterrupt:
-        status = 130
-    except Exception:             # our mistake: the other ranks must not wait
-        if "mpi4py.MPI" not in sys.modules:
-            raise
-        traceback.print_exc()
-        status = 1
+    except Exception as error:
+        status, sentence = 2, explain(error, args)
+        if not sentence:          # our mistake: the other ranks must not wait
+            traceback.print_exc()
+            status = 1
+    _hear(lambda number, _: os._exit(128 + number))
+    problem = _flush()
+    if isinstance(problem, BrokenPipeError):
+        status, sentence = 1, ""
+    elif problem and not sentence:
+        status, sentence = 2, explain(problem, args)
     leave(status, sentence)
+
+
+def _prepare_streams():
+    """Print line by line, and whatever it is: for any encoding, or nobody."""
+    for name in "stdout", "stderr":
+        if getattr(sys, name) is None:      # pythonw, or >&- in a shell
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        with contextlib.suppress(AttributeError):      # a notebook's cannot
+            getattr(sys, name).reconfigure(line_buffering=True,
+                                           errors="backslashreplace")
+
+
+def _hear(handler):
+    """Let handler hear Ctrl-C and SIGTERM, unless they are ignored."""
+    for number in signal.SIGINT, signal.SIGTERM:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _interrupt(number, frame):
+    raise KeyboardInterrupt(number)
+
+
+def _flush():
+    """Print what is left; return the OSError that prevents it, if any."""
+    try:
+        sys.stdout.flush()
+    except OSError as problem:       # Python will try again, and must succeed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return problem
+
+
+# ---- errors ----------------------------------------------------------------
+
+FULL = {errno.ENOSPC: "make room", errno.EDQUOT: "make room",
+        errno.EFBIG: "allow larger files (ulimit -f)"}
+TAKEN = {errno.EEXIST: "move away what is in its place",
+         errno.ENOTDIR: "move away the file in its folder's place",
+         errno.EISDIR: "move away the folder in its place"}
+# what takes memory, if a demo has such an option
+SIZES = ("batch_size", "batch_sizes", "latent_dim", "image_size", "limit",
+         "workers", "steps")
+
+
+def explain(error: Exception, args: argparse.Namespace) -> str:
+    """Return a sentence for an error that is no mistake of ours, or ""."""
+    if isinstance(error, MemoryError) or (
+            isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        sizes = [f"--{name.replace('_', '-')}" for name in SIZES
+                 if getattr(args, name, None) not in (None, 1)]
+        remedy = f"lower {' or '.join(sizes)}" if sizes else (
+            "close other programs")
+        details = str(error) or "no details"
+        return f"error: memory ran out ({details}); {remedy}"
+    if isinstance(error, OSError):
+        return f"error: {_about_file(error, getattr(args, 'out', None))}"
+    if isinstance(error, ModuleNotFoundError):
+        return (f"error: this needs {error.name}, which is not installed: "
+                f"pip install {error.name}")
+    if isinstance(error, (ArithmeticError, RuntimeError, ValueError)) and (
+            not isinstance(error, (NotImplementedError, RecursionError))):
+        return f"error: {error}"
+    return ""
+
+
+def _about_file(error, out):
+    """Was it read or written? Written, if it is in out or a disk is full."""
+    reason = error.strerror or error
+    if error.filename is None and error.errno in FULL:    # see write_file
+        return (f"what is printed cannot be written ({reason}); send it "
+                "somewhere else")
+    path = Path(str(error.filename or out or "a file"))
+    ours = out and (path == out or out in path.parents
+                    or path in out.parents)
+    if ours or error.errno in FULL:
+        remedy = (FULL | TAKEN).get(error.errno,
+                                    "get permission to write there")
+        return (f"{path} cannot be written ({reason}); {remedy}"
+                + ", or choose another place with --out" * bool(ours))
+    return (f"{path} cannot be read ({reason}); check its name and its "
+            "permissions")

@@ -4,16 +4,20 @@ It knows nothing of the VAE that it measures; it only counts pixels.
 """
 import numpy as np
 
+from ..data import check_bytes, to_float
+
 
 def nearest(images: np.ndarray,
             others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find, for each of images (N, ...), the nearest of others (M, ...).
 
-    Both hold numbers in 0..1 and are made black or white at 0.5. Returns
-    the places in others and the numbers of pixels that differ: (N,), (N,).
+    Both are made black or white at 0.5, once they are numbers in 0..1 (see
+    to_float). Returns the places in others and the numbers of pixels that
+    differ: (N,), (N,). Raises ValueError where there are no others.
     """
-    a, b = ((part.reshape(len(part), -1) > 0.5).astype(np.float32)
-            for part in (images, others))
+    if not len(others):
+        raise ValueError("nearest: there are no others to be near to")
+    a, b = map(bits, (images, others))
     ink, places, distances = b.sum(axis=1), [], []
     for few in np.split(a, range(100, len(a), 100)):       # for memory
         # |a − b|² = |a|² + |b|² − 2·a·b; for bits it counts those that differ
@@ -21,3 +25,10 @@ def nearest(images: np.ndarray,
         places.append(differ.argmin(axis=1))
         distances.append(differ.min(axis=1))
     return np.concatenate(places), np.concatenate(distances)
+
+
+def bits(images: np.ndarray) -> np.ndarray:
+    """Return images (N, ...) as rows of 0 and 1, float32."""
+    check_bytes(images)
+    rows = to_float(images).reshape(len(images), -1)
+    return np.greater(rows, 0.5, out=rows)

@@ -124,8 +124,9 @@ def timing(vae: VAE):
 
     for name, layer in layers(vae).items():
         call = calls[name]
-        layer.forward = timed(layer.forward, call.forward, call)
-        layer.backward = timed(layer.backward, call.backward, call)
+        vars(layer).update(
+            forward=timed(layer.forward, call.forward, call),
+            backward=timed(layer.backward, call.backward, call))
     try:
         yield calls
     finally:

@@ -14,7 +14,7 @@ FILES = {
     "curves.png": "the ELBO, after the first epoch; log.csv has the numbers",
     "binarization.png": "what it was trained on: grey images made black and "
                         "white",
-    "model.npz": "the parameters, for minivae.train.load_model",
+    "model.npz": "the parameters, for minivae.load_model",
     "checkpoint.npz": "all that --resume needs"}
 
 FEW, ENOUGH = 200, 2000        # steps: what is nearly nothing, and a beginning

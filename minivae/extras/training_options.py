@@ -1,6 +1,8 @@
 """The command line of train_fashion.py and train_mnist.py, and their data."""
 import argparse
 import hashlib
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +12,7 @@ import numpy as np
 from ..data import Dataset, load_fashion_mnist, load_mnist
 from ..vae import LIKELIHOODS
 from .checkpoint import load
-from .command_line import above_0, at_least
+from .command_line import a_path, above_0, at_least
 from .distributed import first, settle, world
 from .download import download
 from .own_data import Own, load_own
@@ -44,10 +46,15 @@ def training_arguments(name: str, title: str, load: Callable[[], Dataset]
         parser.set_defaults(epochs=1, learning_rate=1e-3,
                             out=Path("runs", f"{name}_quick"))
         args = parser.parse_args()
+    if args.scale_batch and not args.distributed:
+        raise ValueError("--scale-batch goes with --distributed")
     comm = world() if args.distributed else None
     if args.resume:
-        parser.set_defaults(**first(comm, lambda: _resumed_settings(args)))
+        parser.set_defaults(**first(
+            comm, lambda: _resumed_settings(args, comm)))
         args = parser.parse_args()
+    if comm and args.scale_batch:
+        args.batch_size *= comm.size
     args.comm = comm
     return args
 
@@ -70,9 +77,9 @@ def _add_training(group):
     add("--latent-dim", type=at_least(1), default=2, metavar="D",
         help="numbers in a code")
     add("--learning-rate", type=above_0, default=1e-4, metavar="RATE",
-        help="Adam's")
+        help="of Adam: about how far a parameter moves in a step")
     add("--beta", type=above_0, default=1.0, metavar="WEIGHT",
-        help="of the KL in the loss; only with 1 that is the ELBO")
+        help="of the KL in the loss; with 1 the loss is minus the ELBO")
     add("--warmup", type=at_least(0), default=0, metavar="N",
         help="batches over which the KL's weight grows from 0")
     add("--seed", type=at_least(0), default=0, metavar="N",
@@ -86,12 +93,15 @@ def _add_data(group, title):
     add("--likelihood", choices=LIKELIHOODS, default="bernoulli",
         help="bernoulli: pixels are made black or white; continuous: grey "
              "values as they are, under a density for them")
-    add("--data-dir", type=Path, metavar="PATH",
+    source = group.add_mutually_exclusive_group()
+    source.add_argument(
+        "--data-dir", type=a_path, metavar="PATH",
         help="images of your own: a folder of PNG or JPEG files (folders in "
              "it are classes) or of IDX files, or an .npy or .npz file")
     add("--image-size", type=_multiple_of_4, metavar="N",
-        help="cut those to squares and scale them to N x N pixels")
-    add("--download", action="store_true",
+        help="cut images of your own to squares of N x N pixels")
+    source.add_argument(
+        "--download", action="store_true",
         help=f"fetch the original, grey {title} instead of the bits that "
              "ship with minivae")
 
@@ -113,7 +123,7 @@ def _add_run(group, name):
     add("--resume", action="store_true",
         help="go on with the run in --out from its last checkpoint, with its "
              "settings; only the number of epochs should be changed")
-    add("--out", type=Path, default=Path("runs", name), metavar="DIR",
+    add("--out", type=a_path, default=Path("runs", name), metavar="DIR",
         help="where the pictures, the log and the model go")
     add("--quick", action="store_true",
         help="about a minute: --epochs 1 --learning-rate 1e-3 --out "
@@ -132,7 +142,8 @@ def _multiple_of_4(text):
 def share_out(args: argparse.Namespace, xp: ModuleType) -> list[str]:
     """Settle how many ranks and workers share a batch; return notes.
 
-    Sets args.ranks and args.workers, and scales args.batch_size.
+    Sets args.ranks and args.workers. Raises ValueError for more workers
+    than can have something to do.
     """
     args.ranks, here, notes = 1, 1, []
     if args.comm is not None:
@@ -142,25 +153,34 @@ def share_out(args: argparse.Namespace, xp: ModuleType) -> list[str]:
                      if args.ranks > 1 else "there is one rank only; mpiexec "
                      "-n 4 python ... starts four")
         if args.scale_batch and not args.resume:
-            args.batch_size *= args.ranks
             notes.append(
                 f"a batch has {args.batch_size} images; its gradient has less "
                 "noise, so try a --learning-rate up to sqrt("
                 f"{args.ranks}) times as large (Malladi et al. 2022)")
-    elif args.scale_batch:
-        raise ValueError("--scale-batch goes with --distributed")
-    if xp is not np:
-        args.workers = 1
-    elif args.workers is None:
-        share = args.batch_size // args.ranks
-        args.workers = max(1, min(cores() // here, share // 8))
+    share, useful = args.batch_size // args.ranks, cores() // here
+    if args.workers is None:
+        args.workers = max(1, min(useful, share // 8)) if xp is np else 1
+    if args.workers > 1 and xp is not np:
+        raise ValueError("--workers shares a batch among a CPU's cores; leave "
+                         "it away, or compute with --device cpu")
+    if args.workers > max(1, share):
+        raise ValueError(f"--workers is {args.workers}, but there are only "
+                         f"{share} images in a batch; leave it away")
+    if args.workers > max(1, useful):
+        notes.append(f"{args.workers} workers share {useful} cores; more than "
+                     "one for each core makes it slower")
     return notes
 
 
 # ---- the images ------------------------------------------------------------
 
 def load_images(args: argparse.Namespace) -> Own:
-    """Return the images that args ask for; args.limit is a number then."""
+    """Return the images that args ask for; args.limit is a number then.
+
+    Raises ValueError or RuntimeError in one sentence.
+    """
+    if args.data_dir:
+        args.data_dir = Path(os.path.expanduser(args.data_dir))
     if args.data_dir or args.download:
         own = load_own(args.data_dir or download(args.title), args.title,
                        args.likelihood == "bernoulli", args.image_size)
@@ -175,21 +195,34 @@ def load_images(args: argparse.Namespace) -> Own:
         own = Own(args.load(), args.title, [])
     count = len(own.data.train_images)
     args.limit = args.limit or count
-    if args.limit > count:
+    if args.limit > count and not args.resume:
         raise ValueError(f"--limit is {args.limit}, but there are only "
                          f"{count} training images")
     if args.batch_size > args.limit:
         raise ValueError(f"--batch-size is {args.batch_size}, but there are "
                          f"only {args.limit} images to train on; give it as "
-                         "--batch-size 8, for example")
+                         f"--batch-size {min(8, args.limit)}, for example")
     return own
 
 
 def images_of(settings: dict) -> Own:
     """Return the images of a run, by the settings in its checkpoint."""
-    args = argparse.Namespace(**settings, load=EMBEDDED[settings["title"]])
-    args.data_dir = args.data_dir and Path(args.data_dir)
-    return load_images(args)
+    return load_images(argparse.Namespace(
+        **settings, load=EMBEDDED[settings["title"]], resume=True))
+
+
+# ---- what needs the number of images ----------------------------------------
+
+def check_run(args: argparse.Namespace, image_shape: tuple) -> None:
+    """Refuse with ValueError what would mean nothing for these images."""
+    steps, pixels = args.epochs * -(-args.limit // args.batch_size), math.prod(
+        image_shape)
+    if args.warmup > steps:
+        raise ValueError(f"--warmup is {args.warmup}, but the run has only "
+                         f"{steps} batches; give it fewer, or more --epochs")
+    if args.latent_dim > pixels:
+        raise ValueError(f"--latent-dim is {args.latent_dim}, but an image is "
+                         f"only {pixels} numbers; choose fewer")
 
 
 # ---- a run's settings, and those of the run that it resumes -----------------
@@ -202,7 +235,7 @@ def settings_of(args: argparse.Namespace, data: Dataset) -> dict:
     sha = hashlib.sha256()
     for images in data.train_images, data.test_images:
         sha.update(f"{images.dtype} {images.shape}".encode())
-        sha.update(images)
+        sha.update(images.data)
     settings = {name: getattr(args, name) for name in
                 FIXED[1:] + FREE + SOURCE}
     if args.data_dir:
@@ -227,13 +260,17 @@ def differences(out: Path, now: dict, before: dict) -> list[str]:
             if name not in SOURCE and now[name] != old]
 
 
-def _resumed_settings(args):
+def _resumed_settings(args, comm):
     path = args.out / "checkpoint.npz"
     if not path.exists():
         raise ValueError(f"there is no checkpoint in {args.out}; start a run "
                          "without --resume, or name its folder with --out")
     settings = dict(load(path)[1]["settings"])
     del settings["images"], settings["title"]
+    if args.scale_batch:                       # --batch-size is a rank's then
+        settings["batch_size"] = settings["batch_size"] // comm.size
+    if args.data_dir or args.download:         # the images have moved
+        settings["data_dir"], settings["download"] = None, False
     if settings["data_dir"]:
         settings["data_dir"] = Path(settings["data_dir"])
     return settings
