@@ -10,13 +10,14 @@ import pytest
 from test_demos import arguments, load
 from test_own_data import pictures
 
-from minivae import Sequential, Sigmoid, conv_vae, load_pretrained
+from minivae import (Sequential, Sigmoid, conv_vae, load_pretrained,
+                     save_model)
 from minivae.data import Dataset, load_mnist
+from minivae.extras import explorer
 from minivae.extras.explorer import Frame, window, write_page
 from minivae.extras.models import find_model
-from minivae.plots import (bare_landscape, draw_landscape, from_png, title_of,
-                           to_png)
-from minivae.train import save_model
+from minivae.plots import (bare_landscape, colour, draw_landscape, from_png,
+                           title_of, to_png)
 
 CHROME, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 
@@ -73,16 +74,63 @@ def test_where_there_is_little_room_fewer_images_are_shown(tmp_path):
     assert (tmp_path / "a.html").stat().st_size < 1.5e6
 
 
-@pytest.mark.parametrize("vae, sentence", [
-    (conv_vae((8, 8, 1), 1, filters=2), "x has 1 latent dimension, but a "
-     "plane needs two"),
-    (conv_vae((28, 28, 1), 2, filters=128), "the page of x would have "
-     r"[\d.]+ MB, but at most 1.5 were expected"),
-])
-def test_what_cannot_be_shown_gets_a_sentence(tmp_path, vae, sentence):
-    with pytest.raises(ValueError, match=sentence):
+def test_what_cannot_be_shown_gets_a_sentence(tmp_path):
+    vae = conv_vae((28, 28, 1), 2, filters=128)
+    with pytest.raises(ValueError, match=r"the page of x would have [\d.]+ "
+                       "MB, but at most 1.5 were expected"):
         write_page(tmp_path / "a.html", vae, "x")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_good_page_survives_where_writing_fails(tmp_path, monkeypatch):
+    path, vae = tmp_path / "a.html", conv_vae((8, 8, 1), filters=2)
+    write_page(str(path), vae, "x")
+    good, really_open = path.read_bytes(), open
+
+    class Full:
+        """A file on a disk that is full after the first byte."""
+
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def write(self, content):
+            self.file.write(content[:1])
+            raise OSError(28, "No space left on device")
+
+    def full(file, mode="r", *args, **kwargs):
+        opened = really_open(file, mode, *args, **kwargs)
+        return Full(opened) if "w" in mode else opened
+
+    monkeypatch.setattr("builtins.open", full)
+    monkeypatch.setattr("io.open", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_page(path, vae, "y")
+    monkeypatch.undo()
+    assert path.read_bytes() == good and list(tmp_path.iterdir()) == [path]
+
+
+def test_bits_in_bytes_are_not_taken_for_greys(tmp_path):
+    data = dataset((8, 8, 1))
+    data = data._replace(test_images=data.test_images.astype("uint8"))
+    with pytest.raises(ValueError, match="bytes of 0 and 1, but a byte is a"):
+        write_page(tmp_path / "a.html", conv_vae((8, 8, 1), filters=2), "x",
+                   data)
+
+
+def test_large_images_are_not_all_tried(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(explorer, "points", lambda vae, data, count: (
+        tried.append(count)))
+    images = np.broadcast_to(np.uint8(7), (5000, 256, 256, 3))
+    write_page(tmp_path / "a.html", conv_vae((8, 8, 1), filters=2), "x",
+               dataset((8, 8, 1))._replace(test_images=images))
+    assert tried == [102]                             # 20 million numbers
 
 
 def test_a_layer_that_javascript_does_not_know(tmp_path):
@@ -98,7 +146,7 @@ def test_a_frame_keeps_its_title_and_loses_its_margins():
     assert title_of(png) == "after ε 1"
     np.testing.assert_array_equal(from_png(png), frame)
     bare = bare_landscape(frame)
-    assert bare.shape == (160, 160) and (bare == 255).mean() < 0.5
+    assert bare.shape == (320, 320) and (bare == 255).mean() < 0.5
 
 
 # ---- the demo --------------------------------------------------------------
@@ -182,6 +230,36 @@ def test_the_window_follows_the_mouse(monkeypatch):
     assert (image.images[0].get_array() != before).any()
 
 
+@pytest.mark.parametrize("D", [1, 16])
+def test_the_window_of_one_number_and_of_many(monkeypatch, D):
+    monkeypatch.setattr(matplotlib, "get_backend", lambda: "a window")
+    vae, data = conv_vae((8, 8, 1), D, filters=2, rng=0), dataset((8, 8, 1))
+    data = data._replace(class_names=("$a$", "_b", "c" * 99))
+    figure = window.open_window(vae, "$x_1", data)
+    plane, image = figure.axes
+    figure.canvas.draw()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        r"\$a\$", " _b", "c" * 21 + "..."]
+    mu, _ = vae.encode(vae.asarray(data.test_images))
+    dots = plane.collections[0].get_offsets()
+    np.testing.assert_allclose(sorted(dots[:, 0]), sorted(mu[:, 0]), 1e-4)
+    if D == 1:                             # each class in a row of its own
+        assert len(np.unique(dots[:, 1])) == 3 and len(plane.get_yticks()) == 0
+    x, y = plane.transData.transform((2.5, -1.5))
+    figure.canvas.callbacks.process("motion_notify_event",
+                                    matplotlib.backend_bases.MouseEvent(
+                                        "motion_notify_event", figure.canvas,
+                                        x, y))
+    z = np.zeros((1, D), "float32")
+    z[0, :2] = [2.5, -1.5][:D]
+    np.testing.assert_allclose(image.images[0].get_array(),
+                               vae.decode(z, True)[0, ..., 0], 1e-4)
+    title, down = ("z = (2.50), decoded", 0) if D == 1 else (
+        "z = (2.50, -1.50), decoded", -1.5)
+    assert image.get_title() == title
+    np.testing.assert_allclose(plane.lines[0].get_xydata(), [[2.5, down]])
+
+
 def test_without_a_screen_there_is_a_sentence(monkeypatch):
     monkeypatch.setattr(matplotlib, "get_backend", lambda: "agg")
     with pytest.raises(RuntimeError, match="matplotlib has no window here"):
@@ -215,9 +293,9 @@ def browser():
 @pytest.fixture
 def page(browser, tmp_path):
     """Open the page of a VAE; afterwards nothing must have gone wrong."""
-    def open_page(vae, data=None, frames=()):
+    def open_page(vae, data=None, frames=(), title="a test"):
         path = tmp_path / "a.html"
-        write_page(path, vae, "a test", data, frames)
+        write_page(path, vae, title, data, frames)
         browser.get(path.as_uri())
         return browser
     yield open_page
@@ -232,7 +310,7 @@ def page(browser, tmp_path):
 
 def wait_until(condition):
     """Wait until condition() holds: a busy machine may take its time."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "it never happened"
         time.sleep(0.05)
@@ -275,16 +353,17 @@ def test_javascript_decodes_as_python_does(page, vae):
 @in_a_browser
 def test_decoding_is_quick(page):
     browser = page(load_pretrained("fashion"))
-    medians = [browser.execute_script("""
-        const times = [];
-        for (let k = 0; k < 51; k++) {
-          const start = performance.now();
-          decoder.decode([normal(), normal()]);
-          times.push(performance.now() - start);
-        }
-        return times.sort((a, b) => a - b)[25];""") for _ in range(8)]
-    # at its best: the machine has other things to do, too
-    assert min(medians) < 8, medians
+    times = []
+
+    def quick():
+        times.append(browser.execute_script("""
+            return Math.min(...Array.from({ length: 51 }, () => {
+              const start = performance.now();
+              decoder.decode([normal(), normal()]);
+              return performance.now() - start;
+            }));"""))
+        return min(times) < 8
+    wait_until(quick)    # the least time is the page's; more is the machine's
 
 
 @in_a_browser
@@ -452,31 +531,101 @@ def test_the_timeline_shows_the_frames(page):
     wait_until(lambda: title.text != "after 0")
 
 
+@pytest.fixture
+def screen(browser):
+    """Let the browser have a screen of some size, density and scheme."""
+    def emulate(width, height, density, scheme):
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": height, "deviceScaleFactor": density,
+            "mobile": width < 600})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
+            {"name": "prefers-color-scheme", "value": scheme}]})
+        now = """return [innerWidth, innerHeight, devicePixelRatio,
+            matchMedia("(prefers-color-scheme: dark)").matches]"""
+        wait_until(lambda: browser.execute_script(now) == [
+            width, height, density, scheme == "dark"])
+        # Size and density come one after the other, the event between them
+        browser.execute_script("dispatchEvent(new Event('resize'))")
+    yield emulate
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
 @in_a_browser
 @pytest.mark.parametrize("width, height", [(1280, 900), (390, 844)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_and_follows_the_screen(page, width, height, scheme):
+def test_it_fits_and_follows_the_screen(page, screen, width, height, scheme):
     browser = page(load_pretrained("fashion"))
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-        "width": width, "height": height, "deviceScaleFactor": 2,
-        "mobile": width < 600})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
-        {"name": "prefers-color-scheme", "value": scheme}]})
-    try:
-        wait_until(lambda: browser.execute_script(
-            "return paper[0] < 128") is (scheme == "dark"))
-        wait_until(lambda: browser.execute_script(
-            "return plane.width / plane.clientWidth") == 2)
-        wide, seen = browser.execute_script("""
-            const box = document.getElementById("image")
-              .getBoundingClientRect();
-            return [document.documentElement.scrollWidth, box.bottom]""")
-        assert wide <= width
-        assert seen <= height          # the image, beside or below the plane
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia",
-                                {"features": []})
+    screen(width, height, 2, scheme)
+    wait_until(lambda: browser.execute_script(
+        "return [paper[0] < 128, plane.width / plane.clientWidth]") == [
+            scheme == "dark", 2])
+    wide, seen = browser.execute_script("""
+        const box = document.getElementById("image").getBoundingClientRect();
+        return [document.documentElement.scrollWidth, box.bottom]""")
+    assert wide <= width
+    assert seen <= height              # the image, beside or below the plane
+
+
+@in_a_browser
+def test_one_number_gives_a_line(page):
+    vae = conv_vae((8, 8, 1), 1, filters=2, rng=0)
+    browser = page(vae, dataset((8, 8, 1)))
+    wait_until(lambda: browser.execute_script(LOADED))
+    header = browser.find_element("css selector", "header").text
+    assert "latent line" in header and "a code, one number, " in header
+    assert not browser.find_element("id", "across").is_displayed()
+    keys(browser, "ARROW_RIGHT", "ARROW_RIGHT", "ARROW_DOWN")
+    assert z_of(browser) == pytest.approx([0.2])
+    assert browser.find_element("id", "z").text == "(0.20)"
+    wide, high = browser.execute_script("return [plane.width, plane.height]")
+    assert wide == pytest.approx(2 * high, abs=2)
+    # a row for each class, in which a click finds its images
+    rows = {browser.execute_script(f"return pointOf({i})[1] / plane.height")
+            for i in range(6)}
+    assert sorted(rows) == pytest.approx([1 / 6, 3 / 6, 5 / 6], abs=0.01)
+    browser.execute_script("""
+        const [x, y] = pointOf(7), box = plane.getBoundingClientRect();
+        plane.dispatchEvent(new MouseEvent("click", {
+          clientX: box.left + x / plane.width * box.width,
+          clientY: box.top + y / plane.height * box.height }));""")
+    assert browser.execute_script("return points.labels[state.chosen]") == 1
+    painted = """
+        const copy = document.createElement("canvas");
+        copy.width = plane.width;
+        copy.height = 1;
+        const brush = copy.getContext("2d", { willReadFrequently: true });
+        brush.drawImage(background, 0, -plane.height / 2);
+        return Math.min(...[5, plane.width - 5].map(
+          (x) => brush.getImageData(x, 0, 1, 1).data[3]));"""
+    wait_until(lambda: browser.execute_script(painted) == 255)
+    before = z_of(browser)
+    browser.find_element("id", "play").click()
+    wait_until(lambda: z_of(browser) != before)
+
+
+@in_a_browser
+def test_any_name_is_shown_as_it_is(page):
+    names = ("$x_1$", "_b", "a'\"&amp;<b>", "</script><!--<script>", "\u4e2d",
+             "", *(f"n{c}" for c in range(6, 30)), "long " * 40)
+    data, title = dataset((8, 8, 1)), "<!--<script>\u4e2d&lt;"
+    data = data._replace(class_names=names, test_labels=(
+        np.arange(130) % 31).astype("uint8"))
+    browser = page(conv_vae((8, 8, 1), filters=2, rng=0), data, title=title)
+    wait_until(lambda: browser.execute_script(LOADED))
+    assert browser.find_element("id", "title").text == title
+    assert [button.get_attribute("textContent").strip() for button in
+            browser.find_elements("css selector", "#legend button")] == [
+        name.strip() or "(no name)" for name in names]
+    colours = browser.execute_script("""
+        return [...document.querySelectorAll(".dot")].map((dot) =>
+          getComputedStyle(dot).backgroundColor)""")
+    assert [list(map(int, re.findall(r"\d+", c))) for c in colours] == [
+        (255 * colour(c)).round().tolist() for c in range(31)]
+    assert len(set(colours)) == 31
+    wide, screen = browser.execute_script(
+        "return [document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= screen
 
 
 @in_a_browser

@@ -8,24 +8,29 @@ import inspect
 import io
 import json
 import textwrap
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.colors import to_hex
 from PIL import Image
 
 from ...backend import to_numpy
 from ...conv import Conv2DTranspose, windows
-from ...data import Dataset, to_float
+from ...data import Dataset, check_bytes, to_float
 from ...layers import Dense, ReLU, Reshape
 from ...optim import flatten
+from ...plots import colour
+from ...train import write_file
 from ...vae import VAE, reparameterize
 from ..paths import spherical
 
 PACKAGE = Path(__file__).parents[3]          # where the folder minivae is
 LARGEST = 1_500_000      # characters in a page, so that it can be mailed
 MOST_POINTS, MOST_FRAMES = 5000, 40
+MOST_PIXELS = 20_000_000     # of test images: more would never be small
 SPRITE_COLUMNS = 50      # test images side by side in one picture
 FRAME_PIXELS = 280       # of a picture of the landscape as it grew
 
@@ -37,26 +42,28 @@ class Frame(NamedTuple):
     image: np.ndarray
 
 
-def write_page(path: Path, vae: VAE, title: str, data: Dataset | None = None,
-               frames: list[Frame] = ()) -> int:
+def write_page(path: str | Path, vae: VAE, title: str,
+               data: Dataset | None = None, frames: Sequence[Frame] = ()
+               ) -> int:
     """Write the page of a VAE and return how many test images it shows.
 
     data: whose test images to show as points; as many as there is room for.
     frames: of its training; of many, some, evenly spread. Raises ValueError
-    for a VAE that it cannot show.
+    for a VAE that it cannot show; a page that was there before is kept then,
+    and where writing fails.
     """
-    if vae.latent_dim < 2:
-        raise ValueError(f"{title} has {vae.latent_dim} latent dimension, but "
-                         "a plane needs two; train with --latent-dim 2")
     chosen = np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES))
     parts = {"title": title, "latentDim": vae.latent_dim,
              "layers": layers(vae), "python": python_sources(),
              "weights": base64_of(to_numpy(flatten(vae.decoder.params))),
              "frames": [{"title": frame.title, "image": frame_url(frame)}
                         for frame in (frames[i] for i in chosen.astype(int))]}
-    count = min(MOST_POINTS, len(data.test_images)) if data else 0
+    count = 0
+    if data and len(data.test_images):
+        count = min(MOST_POINTS, len(data.test_images),
+                    1 + MOST_PIXELS // data.test_images[0].size)
     while True:
-        parts["points"] = points(vae, data, count) if count else None
+        parts["points"] = points(vae, data, count) if data and count else None
         page = fill_in(parts)
         if len(page) <= LARGEST:
             break
@@ -66,7 +73,7 @@ def write_page(path: Path, vae: VAE, title: str, data: Dataset | None = None,
                 f"but at most {LARGEST / 1e6:.1f} were expected; a model with "
                 "fewer parameters fits")
         count //= 2
-    path.write_text(page, encoding="utf-8")
+    write_file(path, page.encode())
     return count
 
 
@@ -77,18 +84,20 @@ def fill_in(parts: dict) -> str:
     page = text("page.html")
     for name in "page.css", "decoder.js", "page.js":
         page = page.replace(f"/* {name} */", text(name))
-    # In a script, "</" could end it
-    return page.replace("{DATA}", json.dumps(parts).replace("</", "<\\/"))
+    # In a script, "</script>" would end it, and "<!--" have it go on
+    return page.replace("{DATA}", json.dumps(parts).replace("<", r"\u003c"))
 
 
 # ---- the network -----------------------------------------------------------
 
 def layers(vae: VAE) -> list[dict]:
     """Describe the decoder's layers as decoder.js wants them."""
-    x, described, at = vae.asarray(np.zeros((1, vae.latent_dim))), [], 0
+    x, at = vae.asarray(np.zeros((1, vae.latent_dim))), 0
+    described: list[dict] = []
     for layer in vae.decoder.layers:
         y = layer.forward(x)
-        if isinstance(layer, Dense):
+        own: dict = {}                  # a Reshape's: in JavaScript, all is
+        if isinstance(layer, Dense):                        # one vector
             own = {"kind": "dense", "units": layer.units}
         elif isinstance(layer, Conv2DTranspose):
             own = {"kind": "transpose", "kernel": layer.kernel_size,
@@ -99,9 +108,7 @@ def layers(vae: VAE) -> list[dict]:
                                               layer.strides)]}
         elif isinstance(layer, ReLU):
             own = {"kind": "relu"}
-        elif isinstance(layer, Reshape):
-            own = None                      # in JavaScript, all is one vector
-        else:
+        elif not isinstance(layer, Reshape):
             raise ValueError(f"the page cannot compute {layer}; it knows "
                              "Dense, ReLU, Reshape and Conv2DTranspose")
         if layer.params:
@@ -118,7 +125,7 @@ def python_sources() -> list[dict]:
     found = []
     for what in VAE.decode, reparameterize, spherical:
         lines, line = inspect.getsourcelines(what)
-        file = Path(inspect.getsourcefile(what)).relative_to(PACKAGE)
+        file = Path(inspect.getfile(what)).relative_to(PACKAGE)
         found.append({"name": what.__qualname__, "file": file.as_posix(),
                       "line": line,
                       "source": textwrap.dedent("".join(lines)).rstrip()})
@@ -131,12 +138,16 @@ def points(vae: VAE, data: Dataset, count: int) -> dict:
     """Return some test images, evenly spread, and what they are encoded as."""
     chosen = np.linspace(0, len(data.test_images) - 1, count).astype(int)
     images = data.test_images[chosen]
+    check_bytes(images)
     codes = [list(map(to_numpy, vae.encode(vae.asarray(to_float(few)))))
              for few in np.array_split(images, -(-count // 200))]
     mu, logvar = map(np.concatenate, zip(*codes))
     return {"mu": base64_of(mu), "logvar": base64_of(logvar),
             "labels": base64_of(data.test_labels[chosen], "u1"),
-            "names": list(data.class_names), "columns": SPRITE_COLUMNS,
+            "names": list(map(str, data.class_names)),
+            "colours": [to_hex(tuple(colour(c)))
+                        for c in range(len(data.class_names))],
+            "columns": SPRITE_COLUMNS,
             "sprite": sprite(images)}
 
 
@@ -170,4 +181,4 @@ def url(image: Image.Image, kind: str, **settings) -> str:
 
 def base64_of(a: np.ndarray, dtype: str = "<f4") -> str:
     """Return an array's numbers, as page.js reads them."""
-    return base64.b64encode(np.ascontiguousarray(a, dtype)).decode()
+    return base64.b64encode(np.asarray(a, dtype).tobytes()).decode()

@@ -4,10 +4,9 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const D = data.latentDim;
+const LINE = D === 1;        // with one number to a code there is no plane
 const decoder = new Decoder(data.layers, floats(data.weights));
 const [H, W, C] = data.layers.at(-1).output;
-const COLOURS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
-                 "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"];
 const CELLS = H * W > 2000 ? 12 : 24;   // of the landscape, along each side
 const STEPS = 12;            // images on a path
 const NEAR = 14;             // pixels within which a click takes a point
@@ -34,12 +33,13 @@ function floats(text) {
   return new Float32Array(bytes(text).buffer);
 }
 
-function readPoints({ mu, logvar, labels, names, sprite, columns }) {
+function readPoints({ mu, logvar, labels, names, colours, sprite, columns }) {
   const sheet = new Image();
   sheet.src = sprite;
   sheet.onload = () => draw();
   return { mu: floats(mu), logvar: floats(logvar), labels: bytes(labels),
-           names, sheet, columns, count: bytes(labels).length };
+           names: names.map((name) => name.trim() || "(no name)"), colours,
+           sheet, columns, count: bytes(labels).length };
 }
 
 function reach() {
@@ -116,6 +116,15 @@ function inputImage(i) {
 /* Codes to pixels of the plane's canvas, and back; z[down] grows downwards. */
 const toX = (value) => (value / REACH + 1) / 2 * plane.width;
 const toCode = (pixel) => (2 * pixel / plane.width - 1) * REACH;
+const placeOf = (z) => [toX(z[state.across]),
+                        LINE ? plane.height / 2 : toX(z[state.down])];
+
+/* Where a test image's mean lies: on a line, each class has a row. */
+function pointOf(i) {
+  const [x, y] = placeOf(mean(i));
+  return [x, LINE ? (points.labels[i] + 0.5) / points.names.length
+    * plane.height : y];
+}
 
 /* The plane has as many pixels as the screen has there; unit is one of CSS. */
 let unit = 1;
@@ -124,7 +133,8 @@ function fitPlane() {
   const wide = plane.clientWidth || 640;
   unit = window.devicePixelRatio || 1;
   if (plane.width === Math.round(wide * unit)) return;
-  plane.width = plane.height = Math.round(wide * unit);
+  plane.width = Math.round(wide * unit);
+  plane.height = LINE ? plane.width / 2 : plane.width;
   paintDots();
   paintLandscape();
   draw();
@@ -134,10 +144,13 @@ const background = document.createElement("canvas");
 const dots = document.createElement("canvas");
 let job = 0;                 // which landscape is being painted
 
-/* Decode CELLS × CELLS codes into the background, a few at a time. */
+/* Decode CELLS × CELLS codes into the background, a few at a time; on a line,
+   one row of CELLS, each as high as the line. */
 function paintLandscape() {
   const mine = ++job, cell = document.createElement("canvas");
-  background.width = background.height = plane.width;
+  const count = LINE ? CELLS : CELLS * CELLS;
+  background.width = plane.width;
+  background.height = plane.height;
   cell.width = W;
   cell.height = H;
   const size = plane.width / CELLS, brush = background.getContext("2d");
@@ -145,39 +158,40 @@ function paintLandscape() {
   let next = 0;
   (function some() {
     const start = performance.now();
-    while (performance.now() - start < 8 && next < CELLS * CELLS) {
+    while (performance.now() - start < 8 && next < count) {
       const row = Math.floor(next / CELLS), column = next % CELLS;
       z[state.across] = toCode((column + 0.5) * size);
-      z[state.down] = toCode((row + 0.5) * size);
+      if (!LINE) z[state.down] = toCode((row + 0.5) * size);
       cell.getContext("2d").putImageData(toPixels(decoder.decode(z)), 0, 0);
-      brush.drawImage(cell, column * size, row * size, size, size);
+      brush.drawImage(cell, column * size,
+                      LINE ? (plane.height - size) / 2 : row * size,
+                      size, size);
       next += 1;
     }
     if (mine !== job) return;                    // another one has begun
     drawPlane();
-    if (next < CELLS * CELLS) requestAnimationFrame(some);
+    if (next < count) requestAnimationFrame(some);
   })();
 }
 
 function paintDots() {
-  dots.width = dots.height = plane.width;
+  dots.width = plane.width;
+  dots.height = plane.height;
   if (!points) return;
   const brush = dots.getContext("2d"), many = points.count > 500;
   const dot = (many ? 2.5 : 5) * unit;
   brush.globalAlpha = 0.75;
   for (let i = 0; i < points.count; i++) {
     if (!state.shown.has(points.labels[i])) continue;
-    brush.fillStyle = COLOURS[points.labels[i] % COLOURS.length];
-    const mu = mean(i);
-    brush.fillRect(toX(mu[state.across]) - dot / 2,
-                   toX(mu[state.down]) - dot / 2, dot, dot);
+    brush.fillStyle = points.colours[points.labels[i]];
+    const [x, y] = pointOf(i);
+    brush.fillRect(x - dot / 2, y - dot / 2, dot, dot);
   }
 }
 
 function drawPlane() {
-  const { across, down, z } = state, size = plane.width;
   paint.fillStyle = colour("--paper");
-  paint.fillRect(0, 0, size, size);
+  paint.fillRect(0, 0, plane.width, plane.height);
   if ($("landscape").checked) {
     paint.globalAlpha = points && $("show-points").checked ? 0.4 : 1;
     paint.drawImage(background, 0, 0);
@@ -191,7 +205,7 @@ function drawPlane() {
     if (state[end]) drawMark(state[end], end.toUpperCase());
   }
   paint.strokeStyle = colour("--accent");
-  const x = toX(z[across]), y = toX(z[down]), arm = 13 * unit;
+  const [x, y] = placeOf(state.z), arm = 13 * unit;
   paint.lineWidth = 2.5 * unit;
   paint.beginPath();
   paint.arc(x, y, 8 * unit, 0, 2 * Math.PI);
@@ -203,7 +217,7 @@ function drawPlane() {
 }
 
 function drawAxes() {
-  const size = plane.width;
+  const { width, height } = plane;
   paint.fillStyle = colour("--text");
   paint.strokeStyle = colour("--paper");          // around the letters
   paint.lineWidth = 4 * unit;
@@ -214,21 +228,21 @@ function drawAxes() {
   };
   const step = Math.ceil(REACH / 6), last = Math.floor(0.8 * REACH / step);
   for (let tick = -last * step; tick <= last * step; tick += step) {
-    write(number(tick, 0), toX(tick) - 4 * unit, size - 6 * unit);
-    write(number(tick, 0), 5 * unit, toX(tick) + 4 * unit);
+    write(number(tick, 0), toX(tick) - 4 * unit, height - 6 * unit);
+    if (!LINE) write(number(tick, 0), 5 * unit, toX(tick) + 4 * unit);
   }
-  write(`z[${state.across}]`, size - 34 * unit, size - 6 * unit);
-  write(`z[${state.down}], downwards`, 5 * unit, 16 * unit);
+  write(`z[${state.across}]`, width - 34 * unit, height - 6 * unit);
+  if (!LINE) write(`z[${state.down}], downwards`, 5 * unit, 16 * unit);
 }
 
 function drawEllipse(i) {
-  const mu = mean(i), s = sigma(i), scale = plane.width / (2 * REACH);
-  const x = toX(mu[state.across]), y = toX(mu[state.down]);
+  const s = sigma(i), scale = plane.width / (2 * REACH), [x, y] = pointOf(i);
   paint.strokeStyle = paint.fillStyle = colour("--text");
   paint.lineWidth = 2 * unit;
   paint.beginPath();
   paint.ellipse(x, y, Math.max(1, s[state.across] * scale),
-                Math.max(1, s[state.down] * scale), 0, 0, 2 * Math.PI);
+                LINE ? 3 * unit : Math.max(1, s[state.down] * scale),
+                0, 0, 2 * Math.PI);
   paint.stroke();
   paint.fillRect(x - 3 * unit, y - 3 * unit, 6 * unit, 6 * unit);
 }
@@ -238,14 +252,13 @@ function drawWay() {
   paint.lineWidth = 2 * unit;
   paint.beginPath();
   for (let k = 0; k <= 60; k++) {
-    const z = onTheWay(k / 60);
-    paint.lineTo(toX(z[state.across]), toX(z[state.down]));
+    paint.lineTo(...placeOf(onTheWay(k / 60)));
   }
   paint.stroke();
 }
 
 function drawMark(z, letter) {
-  const x = toX(z[state.across]), y = toX(z[state.down]);
+  const [x, y] = placeOf(z);
   paint.fillStyle = colour("--text");
   paint.beginPath();
   paint.arc(x, y, 10 * unit, 0, 2 * Math.PI);
@@ -342,9 +355,7 @@ function nearestPoint(x, y) {
   let best = -1, least = (NEAR * unit) ** 2;
   for (let i = 0; points && i < points.count; i++) {
     if (!state.shown.has(points.labels[i])) continue;
-    const mu = mean(i);
-    const far = (toX(mu[state.across]) - x) ** 2
-      + (toX(mu[state.down]) - y) ** 2;
+    const [px, py] = pointOf(i), far = (px - x) ** 2 + (py - y) ** 2;
     if (far < least) [best, least] = [i, far];
   }
   return best;
@@ -472,8 +483,9 @@ function element(name, attributes = {}, ...children) {
 function buildLegend() {
   points.names.forEach((name, label) => {
     const dot = element("span", { className: "dot" });
-    dot.style.background = COLOURS[label % COLOURS.length];
-    const button = element("button", { type: "button" }, dot, name);
+    dot.style.background = points.colours[label];
+    const button = element("button", { type: "button", title: name }, dot,
+                           name);
     button.setAttribute("aria-pressed", "true");
     button.addEventListener("click", () => {
       const shown = !state.shown.delete(label);
@@ -496,7 +508,7 @@ function buildAxes() {
     }
   }
   for (const side of ["across", "down"]) {
-    $(side).parentElement.hidden = D === 2;
+    $(side).parentElement.hidden = D <= 2;
     $(side).addEventListener("change", () => {
       state[side] = Number($(side).value);
       paintDots();
@@ -555,7 +567,14 @@ function buildPython() {
 }
 
 $("title").textContent = data.title;
-if (D > 2) $("count").textContent = D;
+if (D > 2) $("count").textContent = `${D} numbers`;
+if (LINE) {
+  $("count").textContent = "one number";
+  for (const word of document.getElementsByClassName("plane")) {
+    word.textContent = "line";
+  }
+  plane.classList.add("line");
+}
 $("frame").classList.toggle("ink", C === 1);
 if (points) buildLegend();
 $("point-card").hidden = !points;
