@@ -3,17 +3,21 @@
     python - < tests/installed.py
 
 The continuous integration runs it in an empty folder, with the wheel in an
-environment of its own.
+environment of its own. It comes from standard input, as from a notebook there
+is no file that worker processes could import, and no main guard.
 """
 from pathlib import Path
 
 import numpy as np
 
 import minivae
-from minivae import Dense, Layer, check_layer, load_pretrained
+from minivae import (Adam, Dense, Layer, check_layer, conv_vae,
+                     load_pretrained)
 from minivae.data import load_fashion_mnist, load_mnist
 from minivae.extras.explorer import write_page
-from minivae.train import evaluate
+from minivae.extras.fit import fit
+from minivae.extras.workers import Workers
+from minivae.train import epoch, evaluate, train_step
 
 # No minivae in the current folder, and none that it could be mistaken for
 assert Path.cwd() not in Path(minivae.__file__).parents, minivae.__file__
@@ -45,4 +49,14 @@ rng = np.random.default_rng(0)
 for layer in Dense(6, 3, rng=rng, dtype="float64"), Double():
     assert check_layer(layer, rng.standard_normal((4, 6)), verbose=False).ok
 
+vae = conv_vae(rng=rng)
+vae.decoder.layers.append(Double())          # which only this script knows
+adam = Adam(vae.params, 1e-3)
+with Workers(vae, (28, 28, 1), count=2) as workers:
+    for x, eps in epoch(vae, data.train_images[:320], 32, rng):
+        loss = train_step(workers, adam, x, eps)
+print(f"two workers: loss {loss:.1f} after {adam.t} steps")
+assert loss < 500
+
+fit(vae, data.train_images[:640])
 print("all of it works")

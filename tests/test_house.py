@@ -62,8 +62,9 @@ def test_public_names_have_docstrings():
 
 def test_the_readme_lists_every_demo_and_its_pictures_are_small():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for demo in (ROOT / "demos").glob("*.py"):
-        assert f"`{demo.name}`" in readme
+    demos = {demo.name for demo in (ROOT / "demos").glob("*.py")}
+    for demo in demos - {"ctrl_c.py"}:              # which all others import
+        assert f"`{demo}`" in readme
     shown = set(re.findall(r"demos/pictures/([\w.]+)", readme))
     pictures = list((ROOT / "demos" / "pictures").iterdir())
     assert shown == {path.name for path in pictures}
