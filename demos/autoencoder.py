@@ -18,19 +18,20 @@ is a second model, which the autoencoder knows nothing of.
 One to three minutes; the pictures go to runs/autoencoder.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist, load_mnist
-from minivae.extras.command_line import parser, run
-from minivae.extras.fit import fit
-from minivae.extras.nearest import nearest
-from minivae.extras.own_folder import own_folder
 from minivae.plots import (decode, encode, pixels, save_frame, save_images,
                            scatter, show, tile)
+
+from common.command_line import parser, run
+from common.fit import fit
+from common.nearest import nearest
+from common.own_folder import own_folder
 
 SAMPLES = 1000
 RADIUS = 2.45               # 95 % of the draws from N(0, 1) lie nearer to 0

@@ -10,7 +10,7 @@ install tensorflow torch jax); the same VAE in each of them is in
 demos/frameworks. Tables are printed, pictures go to runs/benchmark.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import argparse
 import contextlib
@@ -31,14 +31,16 @@ from tqdm import tqdm
 
 from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.extras.command_line import a_path, at_least, run
-from minivae.extras.own_folder import own_folder
-from minivae.extras.profile import (flop, gpu_ceilings, layer_table,
-                                    matmul_speed, traffic)
-from minivae.extras.workers import ENVIRONMENT, Workers, cores, environment
+from minivae.extras.parallel.workers import (ENVIRONMENT, Workers, cores,
+                                             environment)
 from minivae.optim import Adam
 from minivae.plots import pixels, save_frame
 from minivae.train import train_step
+
+from common.command_line import a_path, at_least, run
+from common.own_folder import own_folder
+from common.profile import (flop, gpu_ceilings, layer_table, matmul_speed,
+                            traffic)
 
 FRAMEWORKS = {                         # and their files in demos/frameworks
     "cpu": [("tensorflow", "keras_vae"), ("torch", "torch_vae"),

@@ -17,7 +17,7 @@ checks tell the mistakes apart:
 No check sees all of the mistakes, and each sees one that the others cannot.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 from contextlib import ExitStack
 from unittest.mock import patch
@@ -30,11 +30,12 @@ import minivae.conv
 import minivae.vae
 from minivae import Adam, Conv2DTranspose, check_function, conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.extras.command_line import IMAGES, at_least, parser, run
-from minivae.extras.own_folder import own_folder
 from minivae.losses import bernoulli_logpdf
 from minivae.plots import latent_grid, pixels, save_frame, show
 from minivae.train import epoch, evaluate, train_step
+
+from common.command_line import IMAGES, at_least, parser, run
+from common.own_folder import own_folder
 
 
 # ---- the mistakes ----------------------------------------------------------

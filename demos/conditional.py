@@ -14,21 +14,21 @@ Half a minute to a minute and a half; the picture is
 runs/conditional/styles.png.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from minivae import (VAE, Adam, Layer, Sequential, choose_device,
-                     conv_vae)
+from minivae import VAE, Adam, Layer, Sequential, choose_device, conv_vae
 from minivae.backend import get_xp
 from minivae.data import load_mnist
-from minivae.extras.command_line import at_least, parser, run
-from minivae.extras.nearest import nearest
-from minivae.extras.own_folder import own_folder
 from minivae.plots import pixels, save_frame, show, tile
 from minivae.train import train_step
+
+from common.command_line import at_least, parser, run
+from common.nearest import nearest
+from common.own_folder import own_folder
 
 CLASSES = 10
 

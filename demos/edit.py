@@ -15,7 +15,7 @@ pixel, and count those that have the feature.
 Half a minute to a minute; the picture is runs/edit/features.png.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -25,11 +25,12 @@ from matplotlib.figure import Figure
 
 from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.extras.command_line import parser, run
-from minivae.extras.fit import fit
-from minivae.extras.nearest import nearest
-from minivae.extras.own_folder import own_folder
 from minivae.plots import decode, encode, pixels, save_frame, show
+
+from common.command_line import parser, run
+from common.fit import fit
+from common.nearest import nearest
+from common.own_folder import own_folder
 
 INTENSITIES = -0.5, 0, 0.5, 1, 1.5, 2
 

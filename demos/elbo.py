@@ -24,7 +24,7 @@ One to three minutes. train_fashion.py and train_mnist.py take --beta and
 --warmup, too.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import math
 from typing import NamedTuple
@@ -33,14 +33,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from minivae import (choose_device, conv_vae, gaussian_kl,
-                     load_pretrained)
+from minivae import choose_device, conv_vae, gaussian_kl, load_pretrained
 from minivae.data import load_mnist
-from minivae.extras.command_line import at_least, parser, run
-from minivae.extras.fit import fit
-from minivae.extras.own_folder import own_folder
 from minivae.plots import decode, encode, pixels, save_frame, show, tile
 from minivae.train import evaluate
+
+from common.command_line import at_least, parser, run
+from common.fit import fit
+from common.own_folder import own_folder
 
 DRAWS = 2000
 KS = 1, 5, 50, 500, 5000

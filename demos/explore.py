@@ -10,17 +10,18 @@ says what its images were, and how its landscape grew. With --matplotlib, a
 window does the same.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import argparse
 import webbrowser
 from pathlib import Path
 
-from minivae.extras.command_line import a_name, a_path, run
 from minivae.extras.explorer import Frame, write_page
 from minivae.extras.explorer.window import open_window
-from minivae.extras.models import find_model
 from minivae.plots import bare_landscape, from_png, title_of
+
+from common.command_line import a_name, a_path, run
+from common.models import find_model
 
 PAGE = Path("runs/explore/explorer.html")
 

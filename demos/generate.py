@@ -14,7 +14,7 @@ The picture goes to runs/generate; --out names another file, a .png or a .gif,
 in which samples and interpolations move.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import argparse
 from functools import cache
@@ -24,12 +24,13 @@ from pathlib import Path
 import numpy as np
 
 from minivae.data import binarize, to_float
-from minivae.extras.command_line import a_name, a_path, at_least, run
-from minivae.extras.models import find_model
-from minivae.extras.paths import spherical, straight
-from minivae.extras.pictures import read_picture
+from minivae.extras.explorer.paths import spherical, straight
+from minivae.extras.images.pictures import read_picture
 from minivae.plots import (decode, draw_landscape, encode, save_frame,
                            save_gif, save_images, save_samples)
+
+from common.command_line import a_name, a_path, at_least, run
+from common.models import find_model
 
 WALK = 8             # samples that a GIF walks through
 COLUMNS = 40         # at most, in a picture: each gets narrower

@@ -9,20 +9,21 @@ wrong, 1e-3 to 1. At the end, a layer of our own: six lines to write, one to
 check.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import argparse
 
 import numpy as np
 
 from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, Layer, ReLU,
-                     Reshape, Sigmoid, bernoulli_logpdf,
-                     check_function, check_layer, choose_device, conv_vae,
-                     gaussian_kl, gaussian_logpdf, gaussian_pixels_logpdf,
-                     get_xp, reparameterize)
+                     Reshape, Sigmoid, bernoulli_logpdf, check_function,
+                     check_layer, choose_device, conv_vae, gaussian_kl,
+                     gaussian_logpdf, gaussian_pixels_logpdf, get_xp,
+                     reparameterize)
 from minivae.backend import move
-from minivae.extras.command_line import run
 from minivae.vae import reparameterize_backward
+
+from common.command_line import run
 
 
 class Softplus(Layer):

@@ -12,7 +12,7 @@ Walks through the landscape of MNIST that ships with minivae (or, with
     path.gif      the same, moving
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -24,12 +24,13 @@ from tqdm import tqdm
 
 from minivae import VAE
 from minivae.data import load_mnist
-from minivae.extras.command_line import a_name, parser, run
-from minivae.extras.models import find_model
-from minivae.extras.own_folder import own_folder
-from minivae.extras.paths import spherical, straight
+from minivae.extras.explorer.paths import spherical, straight
 from minivae.plots import (decode, encode, latent_grid, pixels, save_frame,
                            save_gif, scatter, show, tile)
+
+from common.command_line import a_name, parser, run
+from common.models import find_model
+from common.own_folder import own_folder
 
 PAIRS = (6, 0), (9, 7), (8, 1)
 STEPS = 15                  # images on a path

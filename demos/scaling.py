@@ -21,7 +21,7 @@ times its parameters and its arithmetic. The picture is
 runs/scaling/scaling.png.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import math
 import statistics
@@ -34,11 +34,13 @@ from tqdm import tqdm
 
 from minivae import Adam, conv_vae
 from minivae.data import load_fashion_mnist, to_float
-from minivae.extras.command_line import above_0, parser, run
-from minivae.extras.distributed import Distributed, settle, world
-from minivae.extras.own_folder import own_folder
+from minivae.extras.parallel.distributed import (Distributed, leave, settle,
+                                                 world)
 from minivae.plots import pixels, save_frame
 from minivae.train import train_step
+
+from common.command_line import above_0, parser, run
+from common.own_folder import own_folder
 
 RANKS = 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024
 SHOWN = 1, 8, 64, 256, 1024
@@ -209,4 +211,4 @@ def parse_arguments():
 
 
 if __name__ == "__main__":
-    run(main, parse_arguments)
+    run(main, parse_arguments, leave)

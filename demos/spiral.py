@@ -15,7 +15,7 @@ About fifteen seconds; the picture is runs/spiral/spiral.png. With seeds 0 to
 spiral, the VAE 2 to 6 %.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import math
 
@@ -25,10 +25,11 @@ from tqdm import tqdm
 
 from minivae import (VAE, Adam, Dense, ReLU, Sequential, gaussian_kl,
                      gaussian_logpdf, reparameterize)
-from minivae.extras.command_line import above_0, at_least, parser, run
-from minivae.extras.own_folder import own_folder
 from minivae.plots import pixels, save_frame
 from minivae.vae import reparameterize_backward
+
+from common.command_line import above_0, at_least, parser, run
+from common.own_folder import own_folder
 
 POINTS, NOISE = 1000, 0.02
 BATCH, RATE = 100, 3e-3

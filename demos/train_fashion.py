@@ -8,7 +8,7 @@ The pictures appear in runs/fashion (or runs/fashion_quick) while it trains:
 open grid_final.png. demos/train_mnist.py does the same with digits.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 import time
 from types import SimpleNamespace
@@ -18,22 +18,24 @@ import numpy as np
 from minivae import Adam, choose_device, conv_vae, save_model
 from minivae.backend import move
 from minivae.data import load_fashion_mnist
-from minivae.extras.checkpoint import (Progress, Stop, circumstances, load,
-                                       restore_run, save_run)
-from minivae.extras.command_line import run
-from minivae.extras.distributed import Distributed, check_alike, first
-from minivae.extras.own_folder import own_folder
-from minivae.extras.report import (print_epoch, print_files, print_header,
-                                   print_stop, progress_bar)
-from minivae.extras.training_options import (check_run, differences,
-                                             load_images, settings_of,
-                                             share_out, training_arguments)
-from minivae.extras.workers import Workers
+from minivae.extras.parallel.distributed import (Distributed, check_alike,
+                                                 first, leave)
+from minivae.extras.parallel.workers import Workers
+from minivae.extras.runs.checkpoint import (Progress, Stop, circumstances,
+                                            load, restore_run, save_run)
 from minivae.plots import (draw_landscape, from_png, save_binarization,
                            save_curves, save_gif, save_reconstructions,
                            save_samples, save_scatter, to_png)
 from minivae.train import (check_finite, evaluate, train_step, write_file,
                            write_log)
+
+from common.command_line import run
+from common.own_folder import own_folder
+from common.report import (print_epoch, print_files, print_header, print_stop,
+                           progress_bar)
+from common.training_options import (check_run, differences, load_images,
+                                     settings_of, share_out,
+                                     training_arguments)
 
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 SNAPSHOTS = 25              # at most, of the later epochs
@@ -225,4 +227,4 @@ def parse_arguments():
 
 
 if __name__ == "__main__":
-    run(main, parse_arguments)
+    run(main, parse_arguments, leave)

@@ -7,13 +7,14 @@ It is demos/train_fashion.py with other images: that is the file to read. The
 pictures appear in runs/mnist (or runs/mnist_quick).
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
-
-from train_fashion import main
+    import common.ctrl_c     # noqa: F401
 
 from minivae.data import load_mnist
-from minivae.extras.command_line import run
-from minivae.extras.training_options import training_arguments
+from minivae.extras.parallel.distributed import leave
+
+from common.command_line import run
+from common.training_options import training_arguments
+from train_fashion import main
 
 
 def parse_arguments():
@@ -21,4 +22,4 @@ def parse_arguments():
 
 
 if __name__ == "__main__":
-    run(main, parse_arguments)
+    run(main, parse_arguments, leave)

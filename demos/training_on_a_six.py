@@ -14,7 +14,7 @@ worth, while the KL asks for wide ones around 0.
 Half a minute to a minute; the pictures go to runs/training_on_a_six.
 """
 if __name__ == "__main__":
-    import ctrl_c     # noqa: F401
+    import common.ctrl_c     # noqa: F401
 
 from typing import NamedTuple
 
@@ -26,10 +26,11 @@ from tqdm import tqdm
 from minivae import choose_device, conv_vae, gaussian_kl, reparameterize
 from minivae.backend import get_xp, to_numpy
 from minivae.data import load_mnist
-from minivae.extras.command_line import parser, run
-from minivae.extras.fit import fit
-from minivae.extras.own_folder import own_folder
 from minivae.plots import decode, encode, pixels, save_frame, save_gif, show
+
+from common.command_line import parser, run
+from common.fit import fit
+from common.own_folder import own_folder
 
 DIGITS = {"six": 6, "one": 1, "zero": 0}
 COLOURS = "C0", "C1", "C4"

@@ -1,7 +1,7 @@
 """minivae: a convolutional VAE, its every gradient written by hand."""
 from .backend import choose_device, get_xp
 from .conv import Conv2D, Conv2DTranspose
-from .extras.model_file import load_model, load_pretrained, save_model
+from .extras.runs.model_file import load_model, load_pretrained, save_model
 from .gradcheck import check_function, check_layer
 from .layers import Dense, Flatten, Layer, ReLU, Reshape, Sequential, Sigmoid
 from .losses import (bernoulli_logpdf, gaussian_kl, gaussian_logpdf,

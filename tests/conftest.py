@@ -1,7 +1,12 @@
 """What the tests share: a ledger of gradient checks, printed at the end."""
+import sys
+from pathlib import Path
+
 import pytest
 
 ledger = []
+# what the demos share is imported as they do: from common import ...
+sys.path.insert(0, str(Path(__file__).parent.parent / "demos"))
 
 
 @pytest.fixture

@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 
 import minivae
-from minivae import (Adam, Dense, Layer, check_layer, conv_vae,
-                     load_pretrained)
+from minivae import Adam, Dense, Layer, check_layer, conv_vae, load_pretrained
 from minivae.data import load_fashion_mnist, load_mnist
 from minivae.extras.explorer import write_page
-from minivae.extras.fit import fit
-from minivae.extras.workers import Workers
+from minivae.extras.parallel.workers import Workers
 from minivae.train import epoch, evaluate, train_step
+
 
 # No minivae in the current folder, and none that it could be mistaken for
 assert Path.cwd() not in Path(minivae.__file__).parents, minivae.__file__
@@ -58,5 +57,4 @@ with Workers(vae, (28, 28, 1), count=2) as workers:
 print(f"two workers: loss {loss:.1f} after {adam.t} steps")
 assert loss < 500
 
-fit(vae, data.train_images[:640])
 print("all of it works")

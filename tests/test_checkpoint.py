@@ -6,8 +6,8 @@ import pytest
 from test_npz import damages, try_all
 
 from minivae import Adam, conv_vae, save_model
-from minivae.extras.checkpoint import (Progress, Stop, load, restore_run,
-                                       save_run)
+from minivae.extras.runs.checkpoint import (Progress, Stop, load, restore_run,
+                                            save_run)
 from minivae.train import epoch, train_step
 
 

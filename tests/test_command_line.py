@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from minivae.extras.command_line import (a_path, above_0, at_least, explain,
-                                         parser, run)
-from minivae.extras.own_folder import claim, own_folder
+from common.command_line import a_path, above_0, at_least, explain, parser, run
+from common.own_folder import claim, own_folder
+
+DEMOS = Path(__file__).parent.parent / "demos"
 
 
 @pytest.fixture(autouse=True)
@@ -115,10 +116,10 @@ def test_help_can_be_printed(monkeypatch):
 
 
 def test_a_reader_that_has_had_enough_gets_no_error():
-    code = ("from minivae.extras.command_line import run\n"
+    code = ("from common.command_line import run\n"
             "run(lambda _: [print('a line') for _ in range(10 ** 6)], dict)")
     with subprocess.Popen([sys.executable, "-c", code], text=True,
-                          stdout=subprocess.PIPE,
+                          cwd=DEMOS, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as process:
         assert process.stdout.readline() == "a line\n"
         process.stdout.close()
@@ -172,11 +173,11 @@ def test_a_folder_has_one_run_at_a_time(tmp_path):
 
 
 def test_another_process_is_kept_out_until_it_is_killed(tmp_path):
-    code = ("from minivae.extras.own_folder import claim\n"
+    code = ("from common.own_folder import claim\n"
             f"with claim({str(tmp_path)!r}):\n"
             "    print('mine', flush=True); input()")
     with subprocess.Popen([sys.executable, "-c", code], text=True,
-                          stdin=subprocess.PIPE,
+                          cwd=DEMOS, stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == "mine\n"
         with pytest.raises(RuntimeError, match="another run is writing"):
@@ -202,7 +203,7 @@ def test_without_locks_a_run_goes_on(monkeypatch, tmp_path, problem):
     def acquire(self, timeout):
         raise problem
         yield
-    monkeypatch.setattr("minivae.extras.own_folder.FileLock.acquire", acquire)
+    monkeypatch.setattr("common.own_folder.FileLock.acquire", acquire)
     ran = own_folder(lambda args: args.out.is_dir())
     assert ran(argparse.Namespace(out=tmp_path / "new"))
 

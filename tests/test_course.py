@@ -5,11 +5,12 @@ import re
 import imageio.v3 as imageio
 import numpy as np
 import pytest
-from test_demos import arguments, load
 
 from minivae import check_layer, conv_vae, load_pretrained
 from minivae.data import load_fashion_mnist, load_mnist
-from minivae.extras import fit
+
+from common import fit
+from test_demos import arguments, load
 
 
 @pytest.fixture

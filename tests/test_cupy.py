@@ -13,9 +13,6 @@ import threading
 import imageio.v3 as imageio
 import numpy as np
 import pytest
-import strict_cupy
-from examples import all_layers, examples
-from test_demos import PICTURES, arguments, load
 
 from minivae import (Adam, bernoulli_logpdf, check_layer, choose_device,
                      conv_vae, gaussian_kl, gaussian_pixels_logpdf, load_model,
@@ -23,6 +20,10 @@ from minivae import (Adam, bernoulli_logpdf, check_layer, choose_device,
 from minivae.backend import fused, get_xp, move, to_numpy
 from minivae.layers import sigmoid
 from minivae.train import check_finite, epoch, evaluate, train_step
+
+import strict_cupy
+from examples import all_layers, examples
+from test_demos import PICTURES, arguments, load
 
 
 @pytest.fixture

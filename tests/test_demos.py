@@ -20,9 +20,11 @@ from test_own_data import pictures
 from minivae import check_function, conv_vae, load_model, plots, save_model
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
-from minivae.extras import checkpoint, npz, training_options
-from minivae.extras.own_folder import claim
-from minivae.extras.report import print_epoch
+from minivae.extras.runs import checkpoint, npz
+
+from common import training_options
+from common.own_folder import claim
+from common.report import print_epoch
 
 DEMOS = Path(__file__).parent.parent / "demos"
 # all with a command line; first_vae.py is a plain script

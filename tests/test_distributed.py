@@ -12,19 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import strict_cupy
 from test_cupy import few
-from test_demos import DEMOS, arguments
-from test_demos import load as load_demo
 
 from minivae import Adam, conv_vae, load_model
 from minivae.backend import get_xp, move, to_numpy
-from minivae.extras import command_line, distributed
-from minivae.extras.checkpoint import load
-from minivae.extras.own_folder import claim
+from minivae.extras.parallel import distributed
+from minivae.extras.runs.checkpoint import load
 from minivae.train import epoch, evaluate, train_step
 
-HERE = str(Path(__file__).parent), str(Path(__file__).parent.parent)
+import strict_cupy
+from common import command_line
+from common.own_folder import claim
+from test_demos import DEMOS, arguments, load as load_demo
+
+ROOT = Path(__file__).parent.parent
+HERE = str(ROOT), str(ROOT / "tests"), str(ROOT / "demos")
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join(
     [str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 needs_mpi = pytest.mark.skipif(
@@ -128,7 +130,7 @@ def small_demo(out, *args, on_rank_1=""):
         distributed.PATIENCE = 1
         if distributed.world().rank == 1:
             exec(on_rank_1)
-    command_line.run(demo.main, demo.parse_arguments)
+    command_line.run(demo.main, demo.parse_arguments, demo.leave)
 
 
 def train(ranks, out, *args, **kwargs):
@@ -339,8 +341,8 @@ def test_copies_that_do_not_know_of_each_other_do_not_meet(tmp_path):
 import os, time
 from pathlib import Path
 from types import SimpleNamespace
-from minivae.extras.command_line import run
-from minivae.extras.own_folder import own_folder
+from common.command_line import run
+from common.own_folder import own_folder
 here = Path({str(tmp_path)!r})
 (here / str(os.getpid())).touch()
 while len(list(here.iterdir())) < 2:
@@ -380,7 +382,7 @@ def test_a_gpus_arrays_go_through_the_host(monkeypatch):
 def test_each_rank_of_a_machine_takes_its_own_gpu():
     printed, status = finish(mpiexec(3, "-c", """
 from types import SimpleNamespace as Names
-from minivae.extras import command_line, distributed
+from minivae.extras.parallel import distributed
 used, comm = [], distributed.world()
 gpus = Names(cuda=Names(
     runtime=Names(getDeviceCount=lambda: 2),
@@ -411,13 +413,13 @@ def test_the_model_is_its_formula():
 def test_scaling_measures_and_predicts(tmp_path, ranks):
     printed, status = finish(mpiexec(ranks, "-c", f"""
 import sys
-from minivae.extras import command_line
+from common import command_line
 from test_demos import load
 demo = load("scaling.py")
 real = demo.clock
 demo.clock = lambda comm, work, times: real(comm, work, 1)
 sys.argv = ["x", "--out", {str(tmp_path)!r}]
-command_line.run(demo.main, demo.parse_arguments)
+command_line.run(demo.main, demo.parse_arguments, demo.leave)
 """))
     assert status == 0, printed
     assert f"{ranks} rank{'s' * (ranks > 1)}, {ranks} on this mach" in printed

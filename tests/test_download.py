@@ -10,9 +10,9 @@ import threading
 import pytest
 from test_idx import a_set, idx_bytes, originals, write  # noqa: F401
 
-from minivae.extras import download as module
-from minivae.extras.download import download
-from minivae.extras.idx import FILES, load_idx
+from minivae.extras.images import download as module
+from minivae.extras.images.download import download
+from minivae.extras.images.idx import FILES, load_idx
 
 pytest.importorskip("pooch")
 

@@ -7,17 +7,17 @@ import time
 import matplotlib
 import numpy as np
 import pytest
-from test_demos import arguments, load
 from test_own_data import pictures
 
-from minivae import (Sequential, Sigmoid, conv_vae, load_pretrained,
-                     save_model)
+from minivae import Sequential, Sigmoid, conv_vae, load_pretrained, save_model
 from minivae.data import Dataset, load_mnist
 from minivae.extras import explorer
 from minivae.extras.explorer import Frame, window, write_page
-from minivae.extras.models import find_model
 from minivae.plots import (bare_landscape, colour, draw_landscape, from_png,
                            title_of, to_png)
+
+from common.models import find_model
+from test_demos import arguments, load
 
 CHROME, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 
@@ -52,7 +52,7 @@ def test_the_page_holds_all_and_is_small(tmp_path):
     names = [f"{p['name']} {p['file']}" for p in parts["python"]]
     assert names == ["VAE.decode minivae/vae.py",
                      "reparameterize minivae/vae.py",
-                     "spherical minivae/extras/paths.py"]
+                     "spherical minivae/extras/explorer/paths.py"]
     assert parts["python"][0]["source"].startswith("def decode(self, z")
     for needed in "http://", "https://", "/* page.js */", "{DATA}":
         assert needed not in path.read_text(encoding="utf-8")
@@ -464,7 +464,7 @@ def test_the_legend_filters(page):
 @in_a_browser
 @pytest.mark.parametrize("way", ["straight", "spherical"])
 def test_the_path_plays(page, way):
-    from minivae.extras import paths
+    from minivae.extras.explorer import paths
     vae = load_pretrained("mnist")
     browser = page(vae)
     keys(browser, "ARROW_RIGHT", "ARROW_RIGHT", "a", "HOME")

@@ -1,17 +1,22 @@
 """Training in one call learns what the written-out loop learns."""
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from minivae import Adam, conv_vae
 from minivae.data import load_mnist
-from minivae.extras import fit as module
-from minivae.extras.fit import fit
 from minivae.train import epoch, train_step
+
+from common import fit as module
+from common.fit import fit
+
+DEMOS = str(Path(__file__).parent.parent / "demos")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,8 @@ def test_without_noise_it_trains_an_autoencoder(images):
 SCRIPT = """
 import numpy as np
 from minivae import ReLU, conv_vae
-from minivae.extras import fit, workers
+from common import fit
+from minivae.extras.parallel import workers
 
 fit.cores = lambda: 2                  # on any machine
 class Mine(ReLU):
@@ -78,7 +84,8 @@ def test_in_a_script_it_needs_no_main_guard(tmp_path, guarded):
         script = f"if __name__ == '__main__':\n{lines}"
     (tmp_path / "script.py").write_text(script)
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path,
-                          capture_output=True, text=True, timeout=300)
+                          capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "PYTHONPATH": DEMOS})
     assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
 
 

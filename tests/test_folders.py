@@ -12,8 +12,8 @@ from PIL import Image
 from test_own_data import pictures
 from test_pictures import png_of, turned
 
-from minivae.extras.folders import Found, find_pictures
-from minivae.extras.own_data import load_own
+from minivae.extras.images.folders import Found, find_pictures
+from minivae.extras.images.own_data import load_own
 
 ROOT = Path(__file__).parent.parent
 rng = np.random.default_rng(0)

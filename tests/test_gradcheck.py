@@ -11,10 +11,8 @@ import time
 import numpy as np
 import pytest
 
-from minivae import (Dense, Layer, ReLU, check_function, check_layer,
-                     gradcheck)
-from minivae.gradcheck import (Report, Row, numeric_gradient,
-                               relative_error)
+from minivae import Dense, Layer, ReLU, check_function, check_layer, gradcheck
+from minivae.gradcheck import Report, Row, numeric_gradient, relative_error
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((4, 3))

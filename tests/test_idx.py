@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from minivae.datasets.pack import pack
-from minivae.extras import idx
-from minivae.extras.idx import FILES, Idx, load_idx, read_idx
+from minivae.extras.images import idx
+from minivae.extras.images.idx import FILES, Idx, load_idx, read_idx
 
 
 def idx_bytes(a):

@@ -7,11 +7,12 @@ import pickle
 
 import numpy as np
 import pytest
-from examples import all_layers, examples
 
 from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, Layer, ReLU,
                      Reshape, Sequential, Sigmoid, check_layer, conv_vae)
 from minivae.layers import glorot_uniform
+
+from examples import all_layers, examples
 
 layers = pytest.mark.parametrize("cls", all_layers(), ids=lambda c: c.__name__)
 

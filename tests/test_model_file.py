@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from test_npz import archives, damages, npy, parts_of, peak, try_all, zipped
 
-from minivae import (Conv2DTranspose, Sequential, Sigmoid, VAE, conv_vae,
+from minivae import (VAE, Conv2DTranspose, Sequential, Sigmoid, conv_vae,
                      load_model, load_pretrained, save_model)
 from minivae.data import load_fashion_mnist, load_mnist
-from minivae.extras import model_file, npz
-from minivae.extras.checkpoint import Progress, save_run
-from minivae.extras.models import find_model
+from minivae.extras.runs import model_file, npz
+from minivae.extras.runs.checkpoint import Progress, save_run
 from minivae.optim import Adam
 from minivae.train import evaluate
+
+from common.models import find_model
 
 SHAPE = 8, 8, 1
 # SHA-256 of all parameters, one after the other, as training left them

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from minivae.extras.nearest import nearest
+from common.nearest import nearest
 
 
 def test_it_counts_the_pixels_that_differ():

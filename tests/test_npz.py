@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from minivae import train
-from minivae.extras import npz
-from minivae.extras.npz import load, read_file, save
+from minivae.extras.runs import npz
+from minivae.extras.runs.npz import load, read_file, save
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "empty": np.zeros((0, 3)),
           "one": np.array(7, "float32"), "bytes": np.arange(9, dtype="uint8")}

@@ -13,11 +13,12 @@ from PIL import Image
 from test_idx import a_set, idx_bytes, originals, write  # noqa: F401
 
 from minivae.data import FASHION_CLASSES
-from minivae.extras import own_pictures
-from minivae.extras.idx import FILES
-from minivae.extras.labels import examples, hold_out
-from minivae.extras.own_data import load_own
-from minivae.extras.training_options import images_of, load_images
+from minivae.extras.images import own_pictures
+from minivae.extras.images.idx import FILES
+from minivae.extras.images.labels import examples, hold_out
+from minivae.extras.images.own_data import load_own
+
+from common.training_options import images_of, load_images
 
 rng = np.random.default_rng(0)
 OUT = hold_out(np.zeros(30, int))           # which of thirty are for testing

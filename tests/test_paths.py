@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from minivae.extras.paths import spherical, straight
+from minivae.extras.explorer.paths import spherical, straight
 
 
 @pytest.mark.parametrize("D", [1, 2, 16])

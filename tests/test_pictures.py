@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minivae.extras import pictures
-from minivae.extras.pictures import read_picture, white_of
+from minivae.extras.images import pictures
+from minivae.extras.images.pictures import read_picture, white_of
 
 rng = np.random.default_rng(0)
 
@@ -208,7 +208,7 @@ def test_a_bomb_is_not_unpacked(tmp_path, width, height):
     (tmp_path / "bomb.png").write_bytes(png_of(width, height))
     done = subprocess.run([sys.executable, "-c", f"""
 from PIL import ImageFile
-from minivae.extras.pictures import read_picture
+from minivae.extras.images.pictures import read_picture
 ImageFile.ImageFile.load = lambda self: print("it is decoded")
 try:
     read_picture({str(tmp_path / "bomb.png")!r})

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from minivae import VAE, Dense, Reshape, Sequential, conv_vae
-from minivae import plots
+from minivae import VAE, Dense, Reshape, Sequential, conv_vae, plots
 from minivae.data import load_fashion_mnist
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from minivae import VAE, Dense, Flatten, Sequential, conv_vae
-from minivae.extras.profile import (flop, layer_table, layers, timing,
-                                    traffic)
+
+from common.profile import flop, layer_table, layers, timing, traffic
 
 # products in one image's forward pass: windows · weights of one window
 TUTORIAL = {"encoder.0": 13 * 13 * 9 * 32, "encoder.2": 6 * 6 * 9 * 32 * 64,

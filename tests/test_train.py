@@ -11,8 +11,8 @@ import pytest
 
 from minivae import VAE, Adam, Dense, conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.train import (LOG_COLUMNS, check_finite, epoch, evaluate,
-                           summary, train_step, write_file, write_log)
+from minivae.train import (LOG_COLUMNS, check_finite, epoch, evaluate, summary,
+                           train_step, write_file, write_log)
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 
 from minivae import Flatten, Layer, ReLU, Sequential, conv_vae
-from minivae.extras import processes
-from minivae.extras import workers as module
-from minivae.extras.checkpoint import load
-from minivae.extras.workers import ENVIRONMENT, Workers, cores
+from minivae.extras.parallel import processes, workers as module
+from minivae.extras.parallel.workers import ENVIRONMENT, Workers, cores
+from minivae.extras.runs.checkpoint import load
 from minivae.plots import latent_grid
 
 SHAPE = (8, 8, 1)
@@ -468,7 +467,7 @@ SCRIPT = """
 print("run")
 import numpy as np
 from minivae import Layer, conv_vae
-from minivae.extras.workers import Workers
+from minivae.extras.parallel.workers import Workers
 SCALE = 0.5
 
 class Scale(Layer):
@@ -553,7 +552,7 @@ def test_ctrl_c_is_the_parents_alone():
 import os, signal, time
 from multiprocessing.process import BaseProcess
 from minivae import conv_vae
-from minivae.extras.workers import Workers
+from minivae.extras.parallel.workers import Workers
 
 start = BaseProcess.start
 def start_and_signal(process):         # to the first processes of a program

@@ -3,11 +3,11 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")      # no start-up notes
 
-import numpy as np                                              # noqa: E402
-import tensorflow as tf                                         # noqa: E402
-from tensorflow import keras                                    # noqa: E402
-from tensorflow.keras.layers import (                           # noqa: E402
-    Conv2D, Conv2DTranspose, Dense, Flatten, Reshape)
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from tensorflow import keras  # noqa: E402
+from tensorflow.keras.layers import (Conv2D, Conv2DTranspose,  # noqa: E402
+                                     Dense, Flatten, Reshape)
 
 LOG_2PI = float(np.log(2 * np.pi))
 

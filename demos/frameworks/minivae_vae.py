@@ -1,9 +1,10 @@
 """minivae itself, as demos/train_fashion.py uses it."""
 import minivae
 from minivae.backend import choose_device, move
-from minivae.extras.profile import time_on_gpu
-from minivae.extras.workers import Workers, cores
+from minivae.extras.parallel.workers import Workers, cores
 from minivae.train import evaluate, train_step
+
+from common.profile import time_on_gpu
 
 
 class Contender:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from minivae.data import DATASETS, binarize
-from minivae.extras.idx import load_idx
+from minivae.extras.images.idx import load_idx
 from minivae.train import write_file
 
 NAMES = {"fashion_mnist": "Fashion-MNIST", "mnist": "MNIST"}

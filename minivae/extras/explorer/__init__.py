@@ -25,7 +25,7 @@ from ...optim import flatten
 from ...plots import colour
 from ...train import write_file
 from ...vae import VAE, reparameterize
-from ..paths import spherical
+from .paths import spherical
 
 PACKAGE = Path(__file__).parents[3]          # where the folder minivae is
 LARGEST = 1_500_000      # characters in a page, so that it can be mailed

@@ -4,8 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...data import Dataset
-from ...plots import (add_fonts, decode, encode, literal, scatter, show,
-                      tile)
+from ...plots import add_fonts, decode, encode, literal, scatter, show, tile
 from ...vae import VAE
 
 CELLS = 20

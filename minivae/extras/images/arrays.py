@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..runs.npz import read_file
 from .labels import FEWEST, Labelled, hold_out, number
-from .npz import read_file
 
 DARK = 32         # whole numbers below this are nearly black, if 255 is white
 NAMES = ("x_{}", "y_{}"), ("{}_images", "{}_labels")

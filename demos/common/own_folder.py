@@ -12,8 +12,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .distributed import first
-
 # how mpiexec or srun tells each of its processes how many there are
 STARTED = "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"
 
@@ -27,8 +25,12 @@ def own_folder(main: Callable) -> Callable:
     @functools.wraps(main)
     def alone(args):
         with contextlib.ExitStack() as stack:
-            first(getattr(args, "comm", None),
-                  lambda: stack.enter_context(claim(args.out)))
+            enter = functools.partial(stack.enter_context, claim(args.out))
+            if getattr(args, "comm", None) is None:
+                enter()
+            else:                          # most demos need not know of MPI
+                from minivae.extras.parallel.distributed import first
+                first(args.comm, lambda: bool(enter()))
             return main(args)
     return alone
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ..backend import Array, move
-from ..optim import Adam
-from ..train import check_finite, epoch, train_step
-from ..vae import VAE
-from .workers import Workers, cores
+from minivae.backend import Array, move
+from minivae.extras.parallel.workers import Workers, cores
+from minivae.optim import Adam
+from minivae.train import check_finite, epoch, train_step
+from minivae.vae import VAE
 
 SHOW_EVERY = 10             # steps: each look at the loss waits for a GPU
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from ..data import FASHION_CLASSES, Dataset, binarize
+from ...data import FASHION_CLASSES, Dataset, binarize
 from .arrays import DARK, read_arrays
 from .idx import find_sets, load_idx
 from .labels import Labelled, examples, number

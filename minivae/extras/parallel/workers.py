@@ -20,10 +20,10 @@ from collections.abc import Iterator
 import cloudpickle
 import numpy as np
 
-from ..backend import Array
-from ..layers import Layer, check_array, check_sizes, sigmoid, sublayers
-from ..optim import flatten, unflatten
-from ..vae import VAE
+from ...backend import Array
+from ...layers import Layer, check_array, check_sizes, sigmoid, sublayers
+from ...optim import flatten, unflatten
+from ...vae import VAE
 from .processes import CONTEXT, STARTING, Processes
 
 # What the processes are started with. One thread for matrix products, since

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data import Dataset
-from ..vae import VAE
-from .checkpoint import load
-from .model_file import load_model, load_pretrained
+from minivae.data import Dataset
+from minivae.extras.runs.checkpoint import load
+from minivae.extras.runs.model_file import load_model, load_pretrained
+from minivae.vae import VAE
+
 from .training_options import EMBEDDED, images_of
 
 SHIPPED = {"fashion": "Fashion-MNIST", "mnist": "MNIST"}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..backend import to_numpy
-from ..data import DATASETS
-from ..vae import VAE, conv_vae
+from ...backend import to_numpy
+from ...data import DATASETS
+from ...vae import VAE, conv_vae
 from . import npz
 
 

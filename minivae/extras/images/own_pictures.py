@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ..runs.npz import LARGEST
 from .folders import Found, find_pictures, leave_out
 from .labels import FEWEST, Labelled, hold_out, number
-from .npz import LARGEST
 from .pictures import read_picture, shown, white_of
 
 

@@ -9,14 +9,15 @@ from types import ModuleType
 
 import numpy as np
 
-from ..data import Dataset, load_fashion_mnist, load_mnist
-from ..vae import LIKELIHOODS
-from .checkpoint import load
+from minivae.data import Dataset, load_fashion_mnist, load_mnist
+from minivae.extras.images.download import download
+from minivae.extras.images.own_data import Own, load_own
+from minivae.extras.parallel.distributed import first, settle, world
+from minivae.extras.parallel.workers import cores
+from minivae.extras.runs.checkpoint import load
+from minivae.vae import LIKELIHOODS
+
 from .command_line import a_path, above_0, at_least
-from .distributed import first, settle, world
-from .download import download
-from .own_data import Own, load_own
-from .workers import cores
 
 # What a resumed run must have in common with the one before; what it may
 # change, with a note; and where its images are, which may have moved.

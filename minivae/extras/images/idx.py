@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .npz import LARGEST
+from ..runs.npz import LARGEST
 
 # How people's files are called: emnist-letters-test-images.idx3-ubyte.gz
 NAME = re.compile("(.*?)(train|t10k|test)-(images|labels)[-.]idx([13])-ubyte"

@@ -27,10 +27,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, get_xp, move, to_numpy
-from ..optim import unflatten
-from ..vae import VAE
-from .checkpoint import Stop
+from ...backend import Array, get_xp, move, to_numpy
+from ...optim import unflatten
+from ...vae import VAE
+from ..runs.checkpoint import Stop
 from .workers import Workers, cores, sums
 
 PATIENCE = 10          # seconds that a rank which fails waits for the others

@@ -10,8 +10,6 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from .distributed import leave
-
 IMAGES = 60000                        # to train on, in either MNIST
 
 
@@ -77,9 +75,19 @@ def a_path(text: str) -> Path:
 
 # ---- from the beginning to the end -----------------------------------------
 
-def run(main: Callable, arguments: Callable[[], argparse.Namespace]) -> None:
+def end(status: int, sentence: str = "") -> None:
+    """Print a sentence, if there is one, and end with an exit status."""
+    if sentence:
+        with contextlib.suppress(OSError):           # nobody listens
+            print(sentence, file=sys.stderr)
+    sys.exit(status)
+
+
+def run(main: Callable, arguments: Callable[[], argparse.Namespace],
+        end: Callable[[int, str], None] = end) -> None:
     """Call main(arguments()), and end with an exit status.
 
+    end: another way to do so, which speaks for all processes of a run.
     2 after an error, which gets one sentence; 130 after Ctrl-C, 143 after
     SIGTERM; 1 if nobody reads what is printed, or after a mistake of ours.
     """
@@ -89,8 +97,8 @@ def run(main: Callable, arguments: Callable[[], argparse.Namespace]) -> None:
     try:
         args = arguments()
         status = main(args) or 0
-    except SystemExit as end:                       # --help, or a bad option
-        status = int(end.code or 0)
+    except SystemExit as error:                     # --help, or a bad option
+        status = int(error.code or 0)
     except KeyboardInterrupt as stop:
         number = stop.args[0] if stop.args else signal.SIGINT
         status = 128 + number
@@ -109,7 +117,7 @@ def run(main: Callable, arguments: Callable[[], argparse.Namespace]) -> None:
         status, sentence = 1, ""
     elif problem and not sentence:
         status, sentence = 2, explain(problem, args)
-    leave(status, sentence)
+    end(status, sentence)
 
 
 def _prepare_streams():

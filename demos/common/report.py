@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 from tqdm import tqdm
 
-from ..train import summary
+from minivae.train import summary
 
 FILES = {
     "grid_final.png": "the landscape: what each place of the plane decodes to",

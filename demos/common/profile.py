@@ -12,9 +12,9 @@ from types import ModuleType
 
 import numpy as np
 
-from ..backend import Array
-from ..layers import Flatten, Layer, Reshape
-from ..vae import VAE
+from minivae.backend import Array
+from minivae.layers import Flatten, Layer, Reshape
+from minivae.vae import VAE
 
 
 def matmul_speed(n: int = 768, times: int = 9) -> float:

@@ -4,7 +4,7 @@ It knows nothing of the VAE that it measures; it only counts pixels.
 """
 import numpy as np
 
-from ..data import check_bytes, to_float
+from minivae.data import check_bytes, to_float
 
 
 def nearest(images: np.ndarray,

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array, get_xp, move, to_numpy
-from ..optim import Adam
-from ..train import check_finite, epoch
-from ..vae import VAE
+from ...backend import Array, get_xp, move, to_numpy
+from ...optim import Adam
+from ...train import check_finite, epoch
+from ...vae import VAE
 from . import npz
 
 

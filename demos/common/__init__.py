@@ -1,0 +1,1 @@
+"""What the demos share: options, folders, a short training, models by name."""

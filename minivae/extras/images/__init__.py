@@ -1,0 +1,1 @@
+"""Images from outside: pictures, arrays, IDX files, downloads."""

@@ -1,0 +1,1 @@
+"""Sharing the work of a step among cores and machines."""
