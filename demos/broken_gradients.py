@@ -54,7 +54,6 @@ def mean_over_pixels(x, logits):
 
 
 right_step, right_dw = Adam.step, minivae.conv.correlate_dw
-right_both = minivae.conv.correlate_and_dw
 
 
 def adam_forgets(self, grads):
@@ -65,11 +64,6 @@ def adam_forgets(self, grads):
 
 def dy_is_upside_down(x, dy, *settings):
     return right_dw(x, dy[:, ::-1], *settings)
-
-
-def dy_is_upside_down_here_too(x, w, dy, *settings):
-    y, _ = right_both(x, w, dy, *settings)
-    return y, right_dw(x, dy[:, ::-1], w.shape[:2], *settings)
 
 
 right_windows = minivae.conv.windows
@@ -93,7 +87,9 @@ MISTAKES = {
         (minivae.conv, "windows", all_zeros_go_last)],
     "dw from dy upside down": [
         (minivae.conv, "correlate_dw", dy_is_upside_down),
-        (minivae.conv, "correlate_and_dw", dy_is_upside_down_here_too)],
+        # its plain form calls correlate_dw, and so makes the mistake, too
+        (minivae.conv, "correlate_and_dw",
+         minivae.conv.correlate_and_dw.plain)],
 }
 
 

@@ -34,7 +34,7 @@ class Softplus(Layer):
         return get_xp(x).logaddexp(0, x)
 
     def backward(self, dy):
-        return dy / (1 + get_xp(dy).exp(-self.recall()))     # y' = σ(x)
+        return dy / (1 + get_xp(dy).exp(-self.cache))     # y' = σ(x)
 
 
 # Each of these takes draw(shape), which returns normal random numbers on the

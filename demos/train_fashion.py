@@ -23,11 +23,13 @@ from minivae.extras.parallel.distributed import (Distributed, check_alike,
 from minivae.extras.parallel.workers import Workers
 from minivae.extras.runs.checkpoint import (Progress, Stop, circumstances,
                                             load, restore_run, save_run)
+from minivae.extras.runs.diagnosis import check_finite, diagnosis
+from minivae.extras.runs.log import write_log
+from minivae.files import write_file
 from minivae.plots import (draw_landscape, from_png, save_binarization,
                            save_curves, save_gif, save_reconstructions,
                            save_samples, save_scatter, to_png)
-from minivae.train import (check_finite, evaluate, train_step, write_file,
-                           write_log)
+from minivae.train import epoch as batches_of, evaluate, train_step
 
 from common.command_line import run
 from common.own_folder import own_folder
@@ -76,10 +78,12 @@ def train(run, stop):
         save_checkpoint(run)            # of this run, not of one before it
     for epoch in range(progress.epoch, args.epochs + 1):
         with progress_bar(run) as bar:
-            for x, eps in progress.batches(run.vae, run.train_images,
-                                           args.batch_size, rng, run.share):
+            for x, eps in progress.rest(run.batches(rng), rng):
                 beta = args.beta * min(1, (adam.t + 1) / (args.warmup + 1))
-                loss = train_step(run.team, adam, x, eps, beta)
+                try:
+                    loss = train_step(run.team, adam, x, eps, beta)
+                except FloatingPointError as error:
+                    raise diagnosis(error, run.vae, x, eps) from None
 
                 size = min(args.batch_size,           # of all ranks' shares
                            args.limit - progress.batch * args.batch_size)
@@ -137,13 +141,18 @@ def prepare(args):
     run = SimpleNamespace(
         args=args, device=device, data=data, title=title,
         notes=notes + remarks, rng=rng, vae=vae, adam=adam, team=vae,
-        leads=True, share=(0, 1), stop=Stop(),
+        leads=True, stop=Stop(),
         train_images=move(data.train_images[:args.limit], xp),
         test_images=move(data.test_images, xp),
         test_eps=vae.noise(len(data.test_images), rng),     # for all epochs
         settings=settings_of(args, data),
         circumstances=circumstances(args.ranks, args.workers, device),
         progress=Progress(), frames=[])
+    run.batches = lambda rng: batches_of(run.vae, run.train_images,
+                                         args.batch_size, rng)
+    if args.distributed:
+        run.batches = lambda rng: run.team.epoch(run.train_images,
+                                                 args.batch_size, rng)
     if args.resume:
         resume(run)
     elif checkpoint(args).exists():
@@ -155,7 +164,7 @@ def prepare(args):
     if args.distributed:                    # and on several machines
         check_alike(args.comm, run.settings)
         run.team = Distributed(run.team, args.comm, 32 * args.workers)
-        run.share, run.stop = run.team.share, run.team.stop
+        run.stop = run.team.stop
         run.leads = args.comm.rank == 0
     if run.leads and args.likelihood == "bernoulli":
         save_binarization(args.out / "binarization.png", data)

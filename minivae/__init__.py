@@ -1,4 +1,5 @@
 """minivae: a convolutional VAE, its every gradient written by hand."""
+from . import quick      # noqa: F401    what has a quick form takes it now
 from .backend import choose_device, get_xp
 from .conv import Conv2D, Conv2DTranspose
 from .extras.runs.model_file import load_model, load_pretrained, save_model

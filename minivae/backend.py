@@ -46,6 +46,29 @@ def fused(function: Callable) -> Callable:
     return run
 
 
+class has_quick_form:
+    """Let quick.py compute a function in its own way, to the same result.
+
+    What stands below this decorator is the idea, and all that a reader needs;
+    it stays at hand as function.plain.
+    """
+
+    def __init__(self, plain: Callable):
+        self.plain = self.quick = plain
+        functools.update_wrapper(self, plain)
+
+    def __call__(self, *args):
+        return self.quick(*args)
+
+
+def quick_form_of(function: has_quick_form) -> Callable:
+    """Let a function that has_quick_form be computed by the one below."""
+    def register(quick):
+        function.quick = quick
+        return quick
+    return register
+
+
 def to_numpy(x: Array) -> np.ndarray:
     """Return x as a NumPy array: itself, or a copy from the GPU."""
     return x if get_xp(x) is np else x.get()

@@ -1,13 +1,18 @@
-"""Convolution and transposed convolution: one linear map and its transposes.
+"""Convolution and transposed convolution: Dense, applied to every window.
 
-Let P(x) be the matrix whose rows are the windows ("patches") of x that a
-kernel sees. P is linear in x: it only copies numbers. Its transpose Pᵀ puts
-the patches back where they came from, and adds where they overlap. (In a
-shape such as (N, P, Q, F), P and Q count rows and columns of windows.) Then
+im2col copies each window of x that the kernel sees into a row of a matrix,
+cols. So a convolution is a Dense on these rows, and so is its chain rule:
 
-    correlate      y  = P(x)·w         what a convolution layer computes
-    correlate_dx   dx = Pᵀ(dy·wᵀ)      the chain rule, with respect to x
-    correlate_dw   dw = P(x)ᵀ·dy       the chain rule, with respect to w
+    y  = cols·w          dw = colsᵀ·dy          dcols = dy·wᵀ
+
+im2col is linear in x, as it only copies numbers; dx is its transpose applied
+to dcols. That is col2im: it puts each row back where its window was, and adds
+where windows overlap, since a pixel that was read several times receives as
+many gradients. So
+
+    correlate      y  = im2col(x)·w        what a convolution computes
+    correlate_dx   dx = col2im(dy·wᵀ)      the chain rule, with respect to x
+    correlate_dw   dw = im2col(x)ᵀ·dy      the chain rule, with respect to w
 
 and these three functions are two layers:
 
@@ -23,17 +28,14 @@ Images are (N, H, W, C), channels last; padding means exactly what it means
 in Keras on TensorFlow. As everywhere in deep learning, the kernel is not
 flipped: strictly speaking, these convolutions are cross-correlations.
 """
-import itertools
-import math
-from collections.abc import Iterator
-
 import numpy as np
 
-from .backend import Array, Seed, get_xp
-from .layers import Layer, check_array, check_sizes, glorot_uniform
+from .backend import Array, Seed, get_xp, has_quick_form
+from .checks import check_pair, check_sizes, expects, expects_dy
+from .layers import Layer, glorot_uniform
 
 
-# ---- patches and their transpose -------------------------------------------
+# ---- windows ---------------------------------------------------------------
 
 def windows(size: int, kernel: int, stride: int,
             padding: str) -> tuple[int, int, int]:
@@ -41,196 +43,94 @@ def windows(size: int, kernel: int, stride: int,
 
     The result is (windows, zeros before, zeros after). "valid" adds none;
     "same" adds what ceil(size / stride) windows need, the smaller half first.
+    Raises ValueError where no window fits.
     """
     if padding == "valid":
-        return max((size - kernel) // stride + 1, 0), 0, 0
-    P = -(-size // stride)                                   # ceil
-    zeros = max((P - 1) * stride + kernel - size, 0)
-    return P, zeros // 2, zeros - zeros // 2
+        if size < kernel:
+            raise ValueError(f"a kernel of {kernel} does not fit into {size} "
+                             "pixels; use larger images, a smaller kernel or "
+                             "padding='same'")
+        return (size - kernel) // stride + 1, 0, 0
+    count = -(-size // stride)                               # ceil
+    zeros = max((count - 1) * stride + kernel - size, 0)
+    return count, zeros // 2, zeros - zeros // 2
 
 
-def grid(image_size: tuple, kernel_size: tuple, strides: tuple,
-         padding: str) -> tuple[int, int]:
-    """Return P and Q: how many rows and columns of windows an image has."""
-    P, Q = (windows(*axis, padding)[0]
-            for axis in zip(image_size, kernel_size, strides))
-    return P, Q
-
-
-def view_windows(x: Array, kernel_size: tuple, strides: tuple) -> Array:
-    """View every window of x (N, H, W, C): (N, P, Q, KH, KW, C).
-
-    Nothing is copied: where windows overlap, they share the memory of x.
-    """
+def im2col(x: Array, kernel_size: tuple, strides: tuple,
+           padding: str) -> Array:
+    """Copy each window of x (N, H, W, C) into a row: (N, OH, OW, KH·KW·C)."""
     xp, (N, H, W, C) = get_xp(x), x.shape
     (KH, KW), (SH, SW) = kernel_size, strides
-    P, Q = grid((H, W), kernel_size, strides, "valid")
-    n, h, w, c = x.strides        # bytes from an image, row, ... to the next
-    return xp.lib.stride_tricks.as_strided(
-        x, (N, P, Q, KH, KW, C), (n, SH * h, SW * w, h, w, c))
+    OH, top, bottom = windows(H, KH, SH, padding)
+    OW, left, right = windows(W, KW, SW, padding)
+    x = xp.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    cols = xp.empty((N, OH, OW, KH, KW, C), x.dtype)
+    for i in range(KH):              # the pixel at place i, j of every window
+        for j in range(KW):
+            cols[:, :, :, i, j] = x[:, i:i + SH * OH:SH, j:j + SW * OW:SW]
+    return cols.reshape(N, OH, OW, KH * KW * C)
 
 
-def zeros_around(like: Array, image_size: tuple, kernel_size: tuple,
-                 strides: tuple, padding: str) -> tuple[Array, Array]:
-    """Return zeros for images with their padding, and the images' place.
-
-    like (N, ..., C) says how many images and channels there are.
-    """
-    (H, W), N, C = image_size, len(like), like.shape[-1]
-    _, top, bottom = windows(H, kernel_size[0], strides[0], padding)
-    _, left, right = windows(W, kernel_size[1], strides[1], padding)
-    padded = get_xp(like).zeros(
-        (N, top + H + bottom, left + W + right, C), like.dtype)
-    return padded, padded[:, top:top + H, left:left + W]
-
-
-def patches(x: Array, kernel_size: tuple, strides: tuple,
-            padding: str) -> Array:
-    """P(x): copy each window of x (N, H, W, C) to (N, P, Q, KH, KW, C)."""
-    padded = x
-    if padding == "same":
-        padded, inside = zeros_around(x, x.shape[1:3], kernel_size, strides,
-                                      padding)
-        inside[...] = x
-    p = view_windows(padded, kernel_size, strides)
-    # A copy is quick where many numbers follow each other: the KW·C in a row
-    # of a window, or else, of few channels, the Q windows in a row. So where
-    # C is small, p lies in another order in memory; in a matrix, by columns.
-    _, _, Q, _, KW, C = p.shape
-    if KW * C < Q:
-        p = p.transpose(3, 4, 5, 0, 1, 2).copy()     # (KH, KW, C, N, P, Q)
-        return p.transpose(3, 4, 5, 0, 1, 2)
-    return p.copy()
+def col2im(cols: Array, image_size: tuple, kernel_size: tuple,
+           strides: tuple, padding: str) -> Array:
+    """Add each row of cols to its window: im2col's transpose, (N, H, W, C)."""
+    (H, W), (KH, KW), (SH, SW) = image_size, kernel_size, strides
+    OH, top, bottom = windows(H, KH, SH, padding)
+    OW, left, right = windows(W, KW, SW, padding)
+    N, C = len(cols), cols.shape[-1] // (KH * KW)
+    cols = cols.reshape(N, OH, OW, KH, KW, C)
+    x = get_xp(cols).zeros(
+        (N, top + H + bottom, left + W + right, C), cols.dtype)
+    for i in range(KH):
+        for j in range(KW):
+            x[:, i:i + SH * OH:SH, j:j + SW * OW:SW] += cols[:, :, :, i, j]
+    return x[:, top:top + H, left:left + W]
 
 
-def unpatches(p: Array, image_size: tuple, strides: tuple,
-              padding: str) -> Array:
-    """Pᵀ(p): add each patch of p (N, P, Q, KH, KW, C) to an image's window.
+# ---- one linear map and its chain rule -------------------------------------
 
-    Where patches reads from windows, this adds to them: a pixel that was read
-    several times receives as many gradients.
-    """
-    xp, (_, _, Q, KH, KW, C) = get_xp(p), p.shape
-    padded, inside = zeros_around(p, image_size, (KH, KW), strides, padding)
-    view = view_windows(padded, (KH, KW), strides)
-    # All windows at once would overlap, and sums be lost. One tap of each (or
-    # SW taps in a row) does not; and the first SH times SW taps are the first
-    # at their pixels, so there is nothing to add to.
-    SH, SW = strides
-    # Long runs are quick: all channels of SW taps, or else, where these are
-    # few, the Q pixels in a row of one channel. (A step on RGB images takes a
-    # tenth less; and a GPU has no runs.)
-    channels = 1 if xp is np and SW * C < Q else C
-    for i, j, c in itertools.product(range(KH), range(0, KW, SW),
-                                     range(0, C, channels)):
-        part = np.s_[:, :, :, i, j:j + SW, c:c + channels]
-        taps = view[part]
-        if i < SH and j < SW:
-            taps[...] = p[part]
-        else:
-            taps += p[part]
-    return inside
-
-
-# ---- the trio --------------------------------------------------------------
-
-CACHE = 2 ** 20     # bytes: about what a core's own (L2) cache holds
-
-
-def tiles(x: Array, size: int) -> list[slice]:
-    """Cut a batch x (N, ...) into tiles, for patches of size numbers each.
-
-    A tile is as many images as have their patches in the processor's cache
-    together. Patches are up to KH·KW times as large as their image: those of
-    a whole batch would go out to main memory, and come back. (A GPU computes
-    all at once.)
-    """
-    n = len(x) if get_xp(x) is not np else CACHE // max(size * x.itemsize, 1)
-    n = max(n, 1)
-    return [slice(start, start + n) for start in range(0, len(x), n)]
-
-
-def tiles_of_patches(x: Array, kernel_size: tuple, strides: tuple,
-                     padding: str) -> Iterator[tuple[slice, Array]]:
-    """Yield each tile of x (N, H, W, C) with its P(x): (n·P·Q, KH·KW·C)."""
-    P, Q = grid(x.shape[1:3], kernel_size, strides, padding)
-    for tile in tiles(x, P * Q * math.prod(kernel_size) * x.shape[-1]):
-        p = patches(x[tile], kernel_size, strides, padding)
-        yield tile, p.reshape(-1, math.prod(p.shape[3:]))
-
-
+@has_quick_form
 def correlate(x: Array, w: Array, strides: tuple, padding: str) -> Array:
-    """y = P(x)·w: x (N, H, W, C), w (KH, KW, C, F) -> y (N, P, Q, F)."""
-    xp, (KH, KW, C, F) = get_xp(x), w.shape
-    P, Q = grid(x.shape[1:3], (KH, KW), strides, padding)
-    w = w.reshape(KH * KW * C, F)
-    y = xp.empty((len(x), P, Q, F), x.dtype)
-    for tile, p in tiles_of_patches(x, (KH, KW), strides, padding):
-        xp.matmul(p, w, out=y[tile].reshape(-1, F))  # (n·P·Q, F)
-    return y
+    """y = im2col(x)·w: x (N, H, W, C), w (KH, KW, C, F) -> (N, OH, OW, F)."""
+    KH, KW, C, F = w.shape
+    cols = im2col(x, (KH, KW), strides, padding)     # (N, OH, OW, KH·KW·C)
+    return cols @ w.reshape(KH * KW * C, F)          # (N, OH, OW, F)
 
 
+@has_quick_form
 def correlate_dx(dy: Array, w: Array, image_size: tuple, strides: tuple,
                  padding: str) -> Array:
-    """dx = Pᵀ(dy·wᵀ): dy (N, P, Q, F), w (KH, KW, C, F) -> (N, H, W, C)."""
-    xp, (N, P, Q, F), (KH, KW, C, _) = get_xp(dy), dy.shape, w.shape
-    w = w.reshape(KH * KW * C, F)
-    dx = xp.empty((N, *image_size, C), dy.dtype)
-    for tile in tiles(dy, P * Q * len(w)):
-        dp = dy[tile].reshape(-1, F) @ w.T           # (n·P·Q, KH·KW·C)
-        dp = dp.reshape(-1, P, Q, KH, KW, C)
-        dx[tile] = unpatches(dp, image_size, strides, padding)
-    return dx
+    """dx = col2im(dy·wᵀ): dy (N, OH, OW, F), w as above -> (N, H, W, C)."""
+    KH, KW, C, F = w.shape
+    dcols = dy @ w.reshape(KH * KW * C, F).T         # (N, OH, OW, KH·KW·C)
+    return col2im(dcols, image_size, (KH, KW), strides, padding)
 
 
+@has_quick_form
 def correlate_dw(x: Array, dy: Array, kernel_size: tuple, strides: tuple,
                  padding: str) -> Array:
-    """dw = P(x)ᵀ·dy: x (N, H, W, C), dy (N, P, Q, F) -> (KH, KW, C, F)."""
-    # Forward has had these patches already. But they are KH·KW times as large
-    # as x: to make them anew is quicker than to keep and fetch them.
+    """dw = im2col(x)ᵀ·dy: x (N, H, W, C), dy (N, OH, OW, F) -> like w."""
     (KH, KW), C, F = kernel_size, x.shape[-1], dy.shape[-1]
-    dw = get_xp(x).zeros((KH * KW * C, F), x.dtype)
-    for tile, p in tiles_of_patches(x, kernel_size, strides, padding):
-        dw += p.T @ dy[tile].reshape(-1, F)          # (KH·KW·C, F)
+    cols = im2col(x, kernel_size, strides, padding)
+    dw = cols.reshape(-1, KH * KW * C).T @ dy.reshape(-1, F)
     return dw.reshape(KH, KW, C, F)
 
 
+@has_quick_form
 def correlate_and_dw(x: Array, w: Array, dy: Array, strides: tuple,
                      padding: str) -> tuple[Array, Array]:
-    """Return both P(x)·w and P(x)ᵀ·dy, from patches that are made once.
+    """Return both y and dw: a transposed convolution's backward needs them."""
+    return (correlate(x, w, strides, padding),
+            correlate_dw(x, dy, w.shape[:2], strides, padding))
 
-    So a transposed convolution's backward takes a tenth less time.
-    """
-    xp, (KH, KW, C, F) = get_xp(x), w.shape
-    w = w.reshape(KH * KW * C, F)
-    y, dw = xp.empty(dy.shape, x.dtype), xp.zeros(w.shape, x.dtype)
-    for tile, p in tiles_of_patches(x, (KH, KW), strides, padding):
-        xp.matmul(p, w, out=y[tile].reshape(-1, F))  # (n·P·Q, F)
-        dw += p.T @ dy[tile].reshape(-1, F)          # (KH·KW·C, F)
-    return y, dw.reshape(KH, KW, C, F)
+
+@has_quick_form
+def sum_pixels(dy: Array) -> Array:
+    """db: the sum of dy (N, OH, OW, F) over all but the last axis."""
+    return dy.sum(axis=(0, 1, 2))
 
 
 # ---- the two layers --------------------------------------------------------
-
-def pair(who, name: str, size) -> tuple[int, int]:
-    """Return (rows, columns) from a pair, or from one number for both."""
-    sizes = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
-    if len(sizes) != 2:
-        raise ValueError(f"{who}: {name} is {size!r}, but one or two numbers "
-                         "were expected")
-    for size in sizes:
-        check_sizes(who, **{name: size})
-    return sizes
-
-
-def sum_pixels(dy: Array) -> Array:
-    """db = 1ᵀ·dy: the sum of dy (N, P, Q, F) over all but the last axis.
-
-    A product with a row of ones: three times as fast as NumPy's sum.
-    """
-    dy = dy.reshape(-1, dy.shape[-1])                        # (N·P·Q, F)
-    return get_xp(dy).ones(len(dy), dy.dtype) @ dy
-
 
 class Convolution(Layer):
     """What Conv2D and Conv2DTranspose share: the settings, and b (F,)."""
@@ -245,8 +145,8 @@ class Convolution(Layer):
             raise ValueError(f"{who}: padding is {padding!r}; it can be "
                              "'valid' or 'same'")
         self.in_channels, self.filters = in_channels, filters
-        self.kernel_size = pair(who, "kernel_size", kernel_size)
-        self.strides = pair(who, "strides", strides)
+        self.kernel_size = check_pair(who, "kernel_size", kernel_size)
+        self.strides = check_pair(who, "strides", strides)
         self.padding = padding
         super().__init__(w=glorot_uniform(self.w_shape, rng, dtype),
                          b=np.zeros(filters, dtype))
@@ -265,10 +165,11 @@ class Convolution(Layer):
 
 
 class Conv2D(Convolution):
-    """y = P(x)·w + b: x (N, H, W, C) -> y (N, P, Q, F), w (KH, KW, C, F).
+    """y = im2col(x)·w + b: x (N, H, W, C) -> y (N, OH, OW, F).
 
-    P = ceil(H / S) for padding "same", floor((H − K) / S) + 1 for "valid";
-    Q alike. kernel_size and strides are a whole number, or (rows, columns).
+    OH = ceil(H / SH) for padding "same", floor((H − KH) / SH) + 1 for
+    "valid"; OW alike. kernel_size and strides are a whole number, or (rows,
+    columns).
     """
 
     @property
@@ -276,40 +177,27 @@ class Conv2D(Convolution):
         """(KH, KW, C, F), as Keras has it."""
         return (*self.kernel_size, self.in_channels, self.filters)
 
-    def y_shape(self, x_shape: tuple) -> tuple:
-        """(N, P, Q, F) for an x of shape (N, H, W, C)."""
-        N, H, W, _ = x_shape
-        P, Q = grid((H, W), self.kernel_size, self.strides, self.padding)
-        if not P * Q:
-            raise ValueError(
-                f"{self}: images of {H} x {W} have no room for the kernel; "
-                "use larger images, a smaller kernel or padding='same'")
-        return N, P, Q, self.filters
-
+    @expects("N", "H", "W", "in_channels")
     def forward(self, x: Array) -> Array:
-        w, b = self.params["w"], self.params["b"]
-        check_array(self, "x", x, ("N", "H", "W", self.in_channels), like=w)
-        self.y_shape(x.shape)               # refuses images that are too small
+        y = correlate(x, self.params["w"], self.strides, self.padding)
+        y += self.params["b"]                # in place: y is still ours alone
         self.cache = x
-        y = correlate(x, w, self.strides, self.padding)
-        y += b                               # in place: y is still ours alone
         return y
 
+    @expects_dy
     def backward(self, dy: Array) -> Array:
-        x, w = self.recall(), self.params["w"]
-        check_array(self, "dy", dy, self.y_shape(x.shape), like=x)
-        self.grads = {
-            "w": correlate_dw(x, dy, self.kernel_size, self.strides,
-                              self.padding),
-            "b": sum_pixels(dy)}
+        x, w = self.cache, self.params["w"]
+        self.grads = {"w": correlate_dw(x, dy, self.kernel_size, self.strides,
+                                        self.padding),
+                      "b": sum_pixels(dy)}
         return correlate_dx(dy, w, x.shape[1:3], self.strides, self.padding)
 
 
 class Conv2DTranspose(Convolution):
-    """The transpose of a Conv2D: (N, P, Q, C) -> (N, H, W, F).
+    """The transpose of a Conv2D: x (N, H, W, C) -> y (N, OH, OW, F).
 
-    H = P·S for padding "same", P·S + max(K − S, 0) for "valid"; W alike.
-    w (KH, KW, F, C) is that Conv2D's, which takes F channels to C.
+    OH = H·SH for padding "same", H·SH + max(KH − SH, 0) for "valid"; OW
+    alike. w (KH, KW, F, C) is that Conv2D's, which takes F channels to C.
     """
 
     @property
@@ -317,30 +205,20 @@ class Conv2DTranspose(Convolution):
         """(KH, KW, F, C), as Keras has it."""
         return (*self.kernel_size, self.filters, self.in_channels)
 
-    def y_shape(self, x_shape: tuple) -> tuple:
-        """(N, H, W, F) for an x of shape (N, P, Q, C)."""
-        N, P, Q, _ = x_shape
-        if 0 in (P, Q):
-            raise ValueError(f"{self}: images of {P} x {Q} have no pixel; use "
-                             "larger images")
-        H, W = (size * stride + (max(kernel - stride, 0)
-                                 if self.padding == "valid" else 0)
-                for size, kernel, stride
-                in zip((P, Q), self.kernel_size, self.strides))
-        return N, H, W, self.filters
-
+    @expects("N", "H", "W", "in_channels")
     def forward(self, x: Array) -> Array:
-        w, b = self.params["w"], self.params["b"]
-        check_array(self, "x", x, ("N", "P", "Q", self.in_channels), like=w)
-        self.cache = x
-        y = correlate_dx(x, w, self.y_shape(x.shape)[1:3], self.strides,
+        OH, OW = (size * S + (max(K - S, 0) if self.padding == "valid" else 0)
+                  for size, K, S in zip(x.shape[1:3], self.kernel_size,
+                                        self.strides))
+        y = correlate_dx(x, self.params["w"], (OH, OW), self.strides,
                          self.padding)
-        y += b
+        y += self.params["b"]
+        self.cache = x
         return y
 
+    @expects_dy
     def backward(self, dy: Array) -> Array:
-        x, w = self.recall(), self.params["w"]
-        check_array(self, "dy", dy, self.y_shape(x.shape), like=x)
+        x, w = self.cache, self.params["w"]
         dx, dw = correlate_and_dw(dy, w, x, self.strides, self.padding)
         self.grads = {"w": dw, "b": sum_pixels(dy)}
         return dx

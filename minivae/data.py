@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .backend import Array
-from .vae import check_pixels
+from .checks import check_pixels
 
 DATASETS = Path(__file__).parent / "datasets"
 SHA256 = {                   # of the files: datasets/pack.py makes them

@@ -4,20 +4,31 @@ A layer is a function y = f(x; params) that also knows its own chain rule:
 backward takes dL/dy and returns dL/dx, and leaves dL/dparam in `grads`.
 That is all of backpropagation; Sequential only chains it.
 
-Letters, in every file: N images, H W height and width, C channels, F filters,
-KH KW the kernel's rows and columns, SH SW the strides', P Q those of windows,
-D latent dimensions. `dname` is dL/dname, with the shape and dtype of name;
-the gradient dy that comes from the layers behind is the upstream gradient.
+Every backward comes from one statement. Let J be the Jacobian of a layer,
+J[i, j] = dy[i]/dx[j], with x and y as vectors. The loss L depends on x[j]
+through every y[i], so dL/dx[j] = Σᵢ dL/dy[i]·J[i, j], that is
+
+    dx = Jᵀ·dy               (a vector-Jacobian product)
+
+J itself is never built: it has a number for each pair of elements. What is
+linear, y = A·x, has J = A, so its backward is multiplication by Aᵀ, for a
+Dense as for a convolution; what acts element by element has a diagonal J.
+
+Letters, in every file: N images, H W height and width, OH OW those of a
+convolution's output, C channels, F filters, KH KW the kernel's height and
+width, SH SW the strides, D latent dimensions. `dname` is dL/dname, with the
+shape and dtype of name; dy, which comes from the layers behind, is called the
+upstream gradient.
 """
 import math
-import operator
-from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from .backend import Array, Seed, fused, get_xp, move
+from .backend import Array, Seed, fused, get_xp, has_quick_form, move
+from .checks import check_param, check_sizes, expects, expects_dy
 
 
 class Layer:
@@ -34,6 +45,7 @@ class Layer:
     """
 
     cache: Any = None
+    y_kind: Any = None                 # what dy must be like: see expects_dy
     layers: Sequence["Layer"] = ()
 
     def __new__(cls, *args, **kwargs):
@@ -55,17 +67,12 @@ class Layer:
         """Return dx, and leave the gradients of the parameters in grads."""
         raise NotImplementedError(f"{self} has no backward")
 
-    def recall(self):
-        """Return what forward kept: the first line of every backward."""
-        if self.cache is None:
-            raise RuntimeError(f"{self}: backward was called before forward; "
-                               "there is nothing to go back through")
-        return self.cache
-
     def to(self, xp: ModuleType) -> "Layer":
         """Move the parameters to xp, numpy or cupy, and return self."""
-        for arrays in self.params, self.grads:
-            arrays.update({name: move(a, xp) for name, a in arrays.items()})
+        own = vars(self)              # not what a Sequential's layers have
+        for arrays in own["params"], own["grads"]:
+            for name, a in arrays.items():
+                arrays[name] = move(a, xp)
         for layer in sublayers(self):
             layer.to(xp)
         self.cache = None
@@ -78,7 +85,8 @@ class Layer:
             layer.forget()
 
     def __getstate__(self):                    # a pickle or copy without it
-        return {k: v for k, v in vars(self).items() if k != "cache"}
+        return {name: value for name, value in vars(self).items()
+                if name not in ("cache", "y_kind")}
 
     def __repr__(self):
         return f"{type(self).__name__}()"
@@ -94,16 +102,15 @@ class Dense(Layer):
         super().__init__(w=glorot_uniform((in_features, units), rng, dtype),
                          b=np.zeros(units, dtype))
 
+    @expects("N", "in_features")
     def forward(self, x: Array) -> Array:
-        w, b = self.params["w"], self.params["b"]
-        check_array(self, "x", x, ("N", self.in_features), like=w)
         self.cache = x
-        return x @ w + b                                     # (N, units)
+        return x @ self.params["w"] + self.params["b"]       # (N, units)
 
+    @expects_dy
     def backward(self, dy: Array) -> Array:
-        x, w = self.recall(), self.params["w"]
-        check_array(self, "dy", dy, (len(x), self.units), like=x)
-        # y[n,j] = Σ_i x[n,i]·w[i,j] + b[j], so by the chain rule
+        x, w = self.cache, self.params["w"]
+        # y[n,j] = Σ_i x[n,i]·w[i,j] + b[j] is linear in x, in w and in b:
         # dw[i,j] = Σ_n x[n,i]·dy[n,j]     db[j] = Σ_n dy[n,j]
         # dx[n,i] = Σ_j dy[n,j]·w[i,j]
         self.grads = {"w": x.T @ dy,                         # (in, units)
@@ -117,18 +124,14 @@ class Dense(Layer):
 class ReLU(Layer):
     """y = max(x, 0), element by element."""
 
+    @expects(...)
     def forward(self, x: Array) -> Array:
-        check_array(self, "x", x, (...,))
-        # With one number 0, NumPy takes three times as long as with an array
-        xp = get_xp(x)
-        zeros = xp.zeros(x.shape[1:], x.dtype)
-        y = xp.maximum(x, zeros)
-        self.cache = y
+        y = self.cache = relu(x)
         return y
 
+    @expects_dy
     def backward(self, dy: Array) -> Array:
-        y = self.recall()
-        check_array(self, "dy", dy, y.shape, like=y)
+        y = self.cache
         # dy/dx is 1 where x > 0, which is where y > 0, and 0 elsewhere.
         # (At the kink itself, x = 0, we choose 0, as every framework does.)
         return dy * (y > 0)
@@ -137,15 +140,14 @@ class ReLU(Layer):
 class Sigmoid(Layer):
     """y = σ(x) = 1 / (1 + e⁻ˣ), element by element."""
 
+    @expects(...)
     def forward(self, x: Array) -> Array:
-        check_array(self, "x", x, (...,))
-        y = sigmoid(x)
-        self.cache = y
+        y = self.cache = sigmoid(x)
         return y
 
+    @expects_dy
     def backward(self, dy: Array) -> Array:
-        y = self.recall()
-        check_array(self, "dy", dy, y.shape, like=y)
+        y = self.cache
         return dy * y * (1 - y)                              # σ' = σ·(1 − σ)
 
 
@@ -158,19 +160,18 @@ class Reshape(Layer):
         check_sizes("Reshape", **{f"shape[{i}]": size
                                   for i, size in enumerate(self.shape)})
 
+    @expects("N", ...)
     def forward(self, x: Array) -> Array:
-        check_array(self, "x", x, ("N", ...))
         if math.prod(x.shape[1:]) != math.prod(self.shape):
             raise ValueError(f"{self}: x has shape {x.shape}, but "
-                             f"{math.prod(self.shape)} numbers an image were "
+                             f"{math.prod(self.shape)} numbers per image were "
                              "expected")
         self.cache = x
         return x.reshape(len(x), *self.shape)
 
+    @expects_dy
     def backward(self, dy: Array) -> Array:
-        x = self.recall()
-        check_array(self, "dy", dy, (len(x), *self.shape), like=x)
-        return dy.reshape(x.shape)
+        return dy.reshape(self.cache.shape)
 
     def __repr__(self):
         return f"Reshape({self.shape})"
@@ -179,50 +180,26 @@ class Reshape(Layer):
 class Flatten(Layer):
     """(N, H, W, C) -> (N, H·W·C), or whatever follows N in one row."""
 
+    @expects("N", ...)
     def forward(self, x: Array) -> Array:
-        check_array(self, "x", x, ("N", ...))
         self.cache = x
         return x.reshape(len(x), math.prod(x.shape[1:]))
 
+    @expects_dy
     def backward(self, dy: Array) -> Array:
-        x = self.recall()
-        check_array(self, "dy", dy, (len(x), math.prod(x.shape[1:])), like=x)
-        return dy.reshape(x.shape)
+        return dy.reshape(self.cache.shape)
 
 
-class Network:
-    """Layers under names: what a Sequential and a VAE have in common."""
-
-    def parts(self) -> dict[str, Layer]:
-        """Return its layers by name."""
-        raise NotImplementedError
-
-    @property
-    def params(self) -> "Params":
-        """All parameters: "0.w", "2.b", ..., its layers' own arrays."""
-        return Params(self)
-
-    @property
-    def grads(self) -> "Grads":
-        """Their gradients at the last backward, by the same names."""
-        return Grads(by_name(self, "grads"), self.params)
-
-    def to(self, xp: ModuleType):
-        """Move the parameters to xp, numpy or cupy, and return self."""
-        for layer in self.parts().values():
-            layer.to(xp)
-        return self
-
-
-class Sequential(Network, Layer):
+class Sequential(Layer):
     """Layers one after another: itself a layer, so that it nests.
 
+    Its params and grads are its layers' own arrays, "0.w", "2.b", ...
     Raises ValueError where one layer object stands in two places.
     """
 
     def __init__(self, layers: Sequence[Layer]):
         self.layers = list(layers)
-        check_layers("Sequential", self.parts())
+        check_layers("Sequential", enumerate(self.layers))
 
     def forward(self, x: Array) -> Array:
         for layer in self.layers:
@@ -230,16 +207,28 @@ class Sequential(Network, Layer):
         return x
 
     def backward(self, dy: Array) -> Array:
-        # (f∘g)' = (f'∘g)·g': the chain rule, from the last layer to the first
+        # The Jacobian of f∘g is J_f·J_g, so its transpose is J_gᵀ·J_fᵀ: the
+        # last layer goes first
         for layer in reversed(self.layers):
             dy = layer.backward(dy)
         return dy
 
-    def parts(self) -> dict[str, Layer]:
-        return {str(i): layer for i, layer in enumerate(self.layers)}
+    @property
+    def params(self) -> dict:
+        return Params(by_name("params", enumerate(self.layers)))
+
+    @property
+    def grads(self) -> "Grads":
+        return Grads(by_name("grads", enumerate(self.layers)), self.params)
 
     def __repr__(self):
         return f"Sequential({self.layers})"
+
+
+@has_quick_form
+def relu(x: Array) -> Array:
+    """Return max(x, 0), element by element."""
+    return get_xp(x).maximum(x, 0)
 
 
 @fused
@@ -265,113 +254,47 @@ def glorot_uniform(shape: tuple, rng: Seed = None,
     return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
-# ---- arrays by name --------------------------------------------------------
+# ---- layers in layers ------------------------------------------------------
 
-def by_name(network: Network, which: str) -> dict[str, Array]:
-    """Return the "params" or "grads" of a network's layers in one dict."""
-    return {f"{part}.{name}": a for part, layer in network.parts().items()
-            for name, a in getattr(layer, which).items()}
-
-
-class Params(Mapping):
-    """A network's parameters by name: at any time those of its layers.
-
-    Adam keeps this, and so trains an array that has replaced another, too.
-    """
-
-    def __init__(self, network: Network):
-        self.network = network
-
-    def __getitem__(self, name: str) -> Array:
-        return by_name(self.network, "params")[name]
+class Params(dict):
+    """Parameters by name. They belong to layers: only those replace them."""
 
     def __setitem__(self, name: str, p: Array) -> None:
-        if name not in self:
-            raise KeyError(name)
-        part, _, rest = name.partition(".")                  # of "0.w": "0"
-        self.network.parts()[part].params[rest] = p
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(by_name(self.network, "params"))
-
-    def __len__(self) -> int:
-        return len(by_name(self.network, "params"))
-
-    def items(self) -> ItemsView:          # these two at once: it is quicker
-        return by_name(self.network, "params").items()
-
-    def values(self) -> ValuesView:
-        return by_name(self.network, "params").values()
-
-    def __repr__(self):
-        return repr(dict(self))
-
-
-class Grads(dict):
-    """Gradients by name, and the params that they are the gradients of."""
-
-    def __init__(self, grads: Mapping, params: Mapping):
-        super().__init__(grads)
-        self.params = params
+        if p is not self.get(name):        # it is, after params[name] -= ...
+            raise TypeError(f"{name} would be replaced in this dict only; "
+                            "write into it, params[name][...] = ..., or "
+                            "replace it in its layer's own params")
 
     def __reduce__(self):                # a copy or a pickle is a plain dict
         return dict, (dict(self),)
 
 
-# ---- what is refused -------------------------------------------------------
+class Grads(dict):
+    """Gradients by name, and the params that they are the gradients of.
 
-def check_sizes(who, **sizes) -> None:
-    """Refuse sizes that are not whole numbers of at least 1."""
-    for name, size in sizes.items():
-        try:
-            good = operator.index(size) >= 1
-        except TypeError:
-            good = False
-        if not good:
-            raise ValueError(f"{who}: {name} is {size!r}, but a whole number "
-                             "of at least 1 was expected")
-
-
-def check_array(who, name: str, x: Array, shape: tuple,
-                like: Array | None = None) -> None:
-    """Refuse an array that a layer was not built for, in one sentence.
-
-    shape: the one expected; letters stand for any size, a last `...` for
-    any further axes: ("N", "H", "W", 3), ("N", ...).
-    like: an array whose type and dtype x must share; without it, any
-    floating dtype will do (complex ones too, for complex-step derivatives).
-    Raises ValueError (shape) or TypeError (the rest).
+    So an optimizer can see whether it is about to step the right arrays.
     """
-    if type(x) is not (get_xp(x).ndarray if like is None else type(like)):
-        wanted = "numpy ndarray" if like is None else _kind(like)
-        raise TypeError(f"{who}: {name} is a {_kind(x)}, but a {wanted} was "
-                        "expected; convert it first")
-    like = x if like is None else like
-    if x.dtype.kind not in "fc" or x.dtype != like.dtype:
-        wanted = like.dtype if like.dtype.kind in "fc" else "float32"
-        raise TypeError(f"{who}: {name} is {x.dtype}, but {wanted} was "
-                        f"expected; convert it with .astype('{wanted}')")
-    fixed = [s for s in shape if s is not ...]
-    same_rank = (x.ndim >= len(fixed) if ... in shape
-                 else x.ndim == len(fixed))
-    if not same_rank or any(not isinstance(want, str) and want != have
-                            for want, have in zip(fixed, x.shape)):
-        wanted = ", ".join("..." if s is ... else str(s) for s in shape)
-        raise ValueError(f"{who}: {name} has shape {x.shape}, but ({wanted}) "
-                         "was expected")
+
+    def __init__(self, grads: dict, params: dict):
+        super().__init__(grads)
+        self.params = params
+
+    __reduce__ = Params.__reduce__
 
 
-def check_param(who, name: str, p: Array) -> None:
-    """Refuse a parameter that is not an array of float32 or float64."""
-    # (complex: for complex-step derivatives)
-    if (type(p) is not get_xp(p).ndarray
-            or p.dtype not in (np.float32, np.float64, np.complex128)):
-        what = getattr(p, "dtype", f"a {_kind(p)}")
-        raise TypeError(f"{who}: {name} is {what}, but an array of float32 or "
-                        "float64 was expected; make it with dtype='float32'")
+def by_name(which: str, layers: Iterable[tuple]) -> dict[str, Array]:
+    """Return the "params" or "grads" of layers, (name, layer), in one dict."""
+    return {f"{name}.{key}": a for name, layer in layers
+            for key, a in getattr(layer, which).items()}
 
 
-def check_layers(who, parts: dict[str, Layer]) -> None:
+def sublayers(layer: Layer) -> list[Layer]:
+    """Return the layers that a layer is made of: none for most."""
+    layers = layer.layers if isinstance(layer.layers, (list, tuple)) else ()
+    return [part for part in layers if isinstance(part, Layer)]
+
+
+def check_layers(who, layers: Iterable[tuple]) -> None:
     """Refuse one layer object in two places, and what is no layer.
 
     A layer keeps what its last forward saw, and the gradients of its last
@@ -390,16 +313,5 @@ def check_layers(who, parts: dict[str, Layer]) -> None:
         places[id(layer)] = name
         for i, part in enumerate(sublayers(layer)):
             visit(f"{name}.{i}", part)
-    for name, layer in parts.items():
+    for name, layer in layers:
         visit(name, layer)
-
-
-def sublayers(layer: Layer) -> list[Layer]:
-    """Return the layers that a layer is made of: none for most."""
-    layers = layer.layers if isinstance(layer.layers, (list, tuple)) else ()
-    return [part for part in layers if isinstance(part, Layer)]
-
-
-def _kind(x):
-    module = type(x).__module__.split(".")[0]
-    return f"{module} {type(x).__name__}".removeprefix("builtins ")

@@ -8,10 +8,11 @@ computes. No clip and no small constant is needed: there is no log(0) below.
 import math
 
 from .backend import Array, fused, get_xp
-from .layers import check_array, sigmoid
+from .checks import check_array, check_same
+from .layers import sigmoid
 
 LOG_2PI = math.log(2 * math.pi)
-PIXEL_WIDTH = 0.2     # about how far a grey value is off in two numbers' image
+PIXEL_WIDTH = 0.2      # roughly the error of a pixel, from a 2-D code
 
 
 def bernoulli_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
@@ -21,8 +22,7 @@ def bernoulli_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
     the same shape; returns (N,) and (N, ...). Kingma & Welling 2014,
     appendix C.1, here written in logits.
     """
-    check_array("bernoulli_logpdf", "logits", logits, ("N", ...))
-    check_array("bernoulli_logpdf", "x", x, logits.shape, like=logits)
+    check_same("bernoulli_logpdf", ("N", ...), logits=logits, x=x)
     logpdf, dlogits = _bernoulli(x, logits)
     return sum_per_image(logpdf), dlogits
 
@@ -48,9 +48,7 @@ def gaussian_pixels_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
     reconstruction more against the KL. (A density can be above 1, and its
     logarithm above 0.)
     """
-    who = "gaussian_pixels_logpdf"
-    check_array(who, "logits", logits, ("N", ...))
-    check_array(who, "x", x, logits.shape, like=logits)
+    check_same("gaussian_pixels_logpdf", ("N", ...), logits=logits, x=x)
     logpdf, dlogits = _gaussian_pixels(x, logits)
     return sum_per_image(logpdf), dlogits
 
@@ -76,8 +74,7 @@ def gaussian_logpdf(
     check_array("gaussian_logpdf", "z", z, ("N", "D"))
     mu, logvar = (get_xp(z).full_like(z, a) if isinstance(a, (int, float))
                   else a for a in (mu, logvar))              # (N, D)
-    check_array("gaussian_logpdf", "mu", mu, z.shape, like=z)
-    check_array("gaussian_logpdf", "logvar", logvar, z.shape, like=z)
+    check_same("gaussian_logpdf", ("N", "D"), z=z, mu=mu, logvar=logvar)
     logpdf, *gradients = _gaussian(z, mu, logvar)
     return sum_per_image(logpdf), *gradients
 
@@ -101,8 +98,7 @@ def gaussian_kl(mu: Array, logvar: Array) -> tuple[Array, Array, Array]:
     returns (N,) and two arrays (N, D). Training estimates it from one z
     instead (see vae.py); the two agree in the mean.
     """
-    check_array("gaussian_kl", "mu", mu, ("N", "D"))
-    check_array("gaussian_kl", "logvar", logvar, mu.shape, like=mu)
+    check_same("gaussian_kl", ("N", "D"), mu=mu, logvar=logvar)
     # KL = Σ ½·(mu² + e^logvar − 1 − logvar), and e^a − 1 = expm1(a)
     # d/dmu = mu    d/dlogvar = ½·(e^logvar − 1)
     excess = get_xp(logvar).expm1(logvar)

@@ -1,24 +1,47 @@
 """The variational autoencoder: its bound, the bound's gradient, its networks.
 
-An encoder turns an image x into a cloud of codes, q(z|x) = N(mu, e^logvar);
-a decoder turns a code z into the probability of ink in every pixel, p(x|z).
-Training lifts the evidence lower bound (ELBO), never above log p(x), in nats:
+A decoder turns a code z, drawn from the prior p(z) = N(0, I), into the
+probability of ink in every pixel, p(x|z). How probable is an image x then?
+p(x) = ∫ p(x|z)·p(z) dz: nobody can compute that integral, or try all z. But
+few z could have made x, and an encoder can learn to say which: q(z|x), a
+Gaussian cloud of codes N(mu, e^logvar). For every single z, by Bayes' rule,
 
-    ELBO(x) = E[ log p(x|z) + log p(z) − log q(z|x) ]   over z ~ q(z|x)
+    p(x) = p(x|z)·p(z) / p(z|x)
 
-(Kingma & Welling 2014, eq. 2). One z for each image estimates it without
-bias, and that single sample is what we train on.
+Take the logarithm, subtract and add log q(z|x), and take the mean over
+z ~ q(z|x):
+
+    log p(x) = E[ log p(x|z) + log p(z) − log q(z|x) ] + KL(q(z|x) ‖ p(z|x))
+               ------------------ the ELBO -----------
+
+A KL divergence, E[log q(z|x) − log p(z|x)], is never negative; so the first
+term is a lower bound of log p(x), the evidence (Kingma & Welling 2014, eq. 2
+and 3). To raise it makes images more probable or narrows the gap, which is 0
+where q(z|x) is the true posterior p(z|x).
+
+The gradient. The mean is over z ~ q(z|x), which depends on the encoder; and
+no gradient passes through a draw: a random number has no derivative by mu.
+The *reparameterization trick* draws eps ~ N(0, I) instead, and computes
+z = mu + σ·eps. z is distributed as before, but the randomness is an input
+now, and z a smooth function of mu and σ.
+
+One z for each image estimates the ELBO without bias, and that is what we
+train on: Adam averages over many steps anyway. E[log q(z|x) − log p(z)] also
+has a closed form, KL(q(z|x) ‖ p(z)) (losses.gaussian_kl). As does the
+tutorial, we take the one-sample estimate: it needs no more than two
+densities, so that other priors will do; and once q(z|x) is near p(z|x) its
+noise partly cancels that of log p(x|z) (demos/elbo.py measures both).
 """
-import math
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from .backend import Array, Seed, get_xp, move
+from .checks import check_array, check_pixels, check_same, check_sizes
 from .conv import Conv2D, Conv2DTranspose
-from .layers import (Dense, Flatten, Layer, Network, ReLU, Reshape, Sequential,
-                     check_array, check_layers, check_sizes, sigmoid,
-                     sublayers)
+from .layers import (Dense, Flatten, Grads, Layer, Params, ReLU, Reshape,
+                     Sequential, by_name, check_layers, sigmoid, sublayers)
 from .losses import (bernoulli_logpdf, gaussian_logpdf,
                      gaussian_pixels_logpdf)
 
@@ -33,9 +56,7 @@ def reparameterize(mu: Array, logvar: Array, eps: Array) -> Array:
     z ~ N(mu, σ²) where eps ~ N(0, 1): the draw has become an input, and z a
     smooth function of mu and logvar (Kingma & Welling 2014, section 2.4).
     """
-    check_array("reparameterize", "mu", mu, ("N", "D"))
-    check_array("reparameterize", "logvar", logvar, mu.shape, like=mu)
-    check_array("reparameterize", "eps", eps, mu.shape, like=mu)
+    check_same("reparameterize", ("N", "D"), mu=mu, logvar=logvar, eps=eps)
     return mu + get_xp(mu).exp(0.5 * logvar) * eps
 
 
@@ -45,7 +66,7 @@ def reparameterize_backward(dz: Array, logvar: Array,
     return dz, dz * (0.5 * get_xp(dz).exp(0.5 * logvar) * eps)
 
 
-class VAE(Network):
+class VAE:
     """A VAE of any two networks that fit together.
 
     encoder: images (N, ...) -> (N, 2·D), mu beside logvar
@@ -65,7 +86,7 @@ class VAE(Network):
             raise ValueError(f"VAE: likelihood is {likelihood!r}; it can be "
                              f"{' or '.join(map(repr, LIKELIHOODS))}")
         self.encoder, self.decoder = encoder, decoder
-        check_layers("VAE", self.parts())
+        check_layers("VAE", self._networks())
         self.latent_dim                          # refuses a decoder without
         self.likelihood = likelihood
         self.log_p_x = LIKELIHOODS[likelihood]
@@ -113,43 +134,23 @@ class VAE(Network):
         if len(x) == 0:
             raise ValueError("loss_and_grads: the batch has no image, and the "
                              "mean over none is undefined")
+        check_layers("VAE", self._networks())    # they may have been changed
         reconstruction, kl = self.elbo_terms(x, eps)
         loss = (beta * kl - reconstruction).mean()
 
-        # loss = −1/N Σ [log p(x|z) + β·(log p(z) − log q(z|x))], from its end
-        # to its beginning. Forward has kept d log p(x|z)/dlogits and
-        # d log p(z)/dz; z feeds both terms, so their gradients add up. In
-        # log q = const(eps) − Σ ½·logvar there is no z, but logvar itself.
+        # Backwards, from the loss to the encoder:
+        #   loss = 1/N Σ [ β·log q(z|x) − log p(x|z) − β·log p(z) ]
         N, (logvar, dlogits, dz_prior) = len(x), self.cache
-        dz = self.decoder.backward(-dlogits / N) - beta * dz_prior / N
+        # through the decoder; dlogits is d log p(x|z)/dlogits
+        dz = self.decoder.backward(-dlogits / N)
+        # z is also in log p(z): its gradients add up
+        dz = dz - beta * dz_prior / N
+        # z = mu + e^(logvar/2)·eps
         dmu, dlogvar = reparameterize_backward(dz, logvar, eps)
+        # log q(z|x) = log N(eps; 0, I) − Σ ½·logvar: no z, but logvar itself
         dlogvar = dlogvar - beta * 0.5 / N
         self.encoder.backward(get_xp(dz).concatenate([dmu, dlogvar], axis=1))
         return loss, self.grads
-
-    def log_likelihood(self, x: Array, k: int = 50,
-                       rng: Seed = None) -> Array:
-        """Estimate log p(x) of each image from k codes: (N,), in nats.
-
-        e^ELBO from one z, w = p(x|z)·p(z)/q(z|x), is p(x) in the mean over
-        z ~ q(z|x). But the logarithm bends downwards, so E[log w] is below
-        log p(x): that is the ELBO. The mean of k draws of w varies less, and
-        its logarithm lies in between, the closer the larger k is (Burda et
-        al. 2016, eq. 8): with k = 1 this is the ELBO. x is (N, ...).
-        """
-        check_sizes("log_likelihood", k=k)
-        check_pixels("log_likelihood", x)
-        rng, xp = np.random.default_rng(rng), get_xp(x)
-        parts = [xp.zeros(0)]
-        for start in range(0, len(x), 100):        # few at a time, for memory
-            few = x[start:start + 100]
-            log_sum = xp.full(len(few), -math.inf)          # log Σ w, float64
-            for _ in range(k):
-                log_w = self.elbo(few, self.noise(len(few), rng))
-                log_sum = xp.logaddexp(log_sum, log_w)
-            parts.append(log_sum - math.log(k))
-        self.forget()
-        return xp.concatenate(parts)
 
     # ---- the two networks --------------------------------------------------
 
@@ -208,15 +209,30 @@ class VAE(Network):
                              "has in_features")
         return first.in_features
 
-    def parts(self) -> dict[str, Layer]:
-        """Return the two networks; their parameters are "encoder.0.w", ..."""
-        return {"encoder": self.encoder, "decoder": self.decoder}
+    @property
+    def params(self) -> dict:
+        """All parameters: "encoder.0.w", ..., the layers' own arrays."""
+        return Params(by_name("params", self._networks()))
+
+    @property
+    def grads(self) -> dict:
+        """Their gradients at the last loss_and_grads, by the same names."""
+        return Grads(by_name("grads", self._networks()), self.params)
+
+    def to(self, xp: ModuleType) -> "VAE":
+        """Move the parameters to xp, numpy or cupy, and return self."""
+        for _, network in self._networks():
+            network.to(xp)
+        return self
 
     def forget(self) -> None:
         """Let go of what the last batch has left for backward."""
         self.cache = None
-        self.encoder.forget()
-        self.decoder.forget()
+        for _, network in self._networks():
+            network.forget()
+
+    def _networks(self):
+        return ("encoder", self.encoder), ("decoder", self.decoder)
 
 
 def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
@@ -244,8 +260,8 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
     settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
     D, F, h, w = latent_dim, filters, H // 4, W // 4
 
-    # A 3 × 3 window every 2 pixels fits (n − 1) // 2 times into n pixels;
-    # twice, that makes of 4·h pixels h − 1.
+    # Height: 4·h pixels, then (4·h − 1) // 2 = 2·h − 1 windows of 3 with a
+    # stride of 2, then (2·h − 2) // 2 = h − 1. Width alike.
     encoder = Sequential([                                   # (N, H, W, C)
         Conv2D(C, F, 3, strides=2, **settings), ReLU(),
         Conv2D(F, 2 * F, 3, strides=2, **settings), ReLU(),
@@ -260,17 +276,3 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
         Conv2DTranspose(2 * F, F, 3, **up), ReLU(),     # (N, 4h, 4w, F)
         Conv2DTranspose(F, C, 3, padding="same", **settings)])
     return VAE(encoder, decoder, likelihood)                 # (N, H, W, C)
-
-
-def check_pixels(who, x: Array) -> None:
-    """Refuse pixels x (N, ...) of floating point that are not in 0..1."""
-    if not hasattr(x, "dtype"):
-        raise TypeError(f"{who}: the images are a {type(x).__name__}, but an "
-                        "array was expected")
-    if x.dtype.kind != "f" or not x.size or (x.min() >= 0 and x.max() <= 1):
-        return                                # (of NaN, neither would be true)
-    at = np.unravel_index(int(((x >= 0) & (x <= 1)).argmin()), x.shape)
-    n, *pixel = map(int, at)
-    raise ValueError(f"{who}: image {n} has {float(x[at])} at pixel {pixel}, "
-                     "but numbers from 0 to 1 were expected; mend or rescale "
-                     "the data")

@@ -17,7 +17,6 @@ from minivae.extras.explorer import write_page
 from minivae.extras.parallel.workers import Workers
 from minivae.train import epoch, evaluate, train_step
 
-
 # No minivae in the current folder, and none that it could be mistaken for
 assert Path.cwd() not in Path(minivae.__file__).parents, minivae.__file__
 

@@ -93,7 +93,8 @@ def train(vae, adam, rng, progress, stop_at=None):
     """Train for two epochs of 4 batches, or until stop_at steps; losses."""
     losses = []
     while progress.epoch <= 2:
-        for x, eps in progress.batches(vae, images(), 10, rng):
+        for x, eps in progress.rest(
+                epoch(vae, images(), 10, rng), rng):
             losses.append(train_step(vae, adam, x, eps))
             progress.batch += 1
             if adam.t == stop_at:
@@ -133,8 +134,8 @@ def test_a_stop_at_any_batch_changes_nothing(tmp_path, stop_at):
 def test_an_uninterrupted_epoch_is_epoch_itself():
     rng, other = np.random.default_rng(0), np.random.default_rng(0)
     vae, _, _ = new_run()
-    for pair, same in zip(Progress().batches(vae, images(), 10, rng),
-                          epoch(vae, images(), 10, other), strict=True):
+    rest = Progress().rest(epoch(vae, images(), 10, rng), rng)
+    for pair, same in zip(rest, epoch(vae, images(), 10, other), strict=True):
         np.testing.assert_array_equal(pair[0], same[0])
         np.testing.assert_array_equal(pair[1], same[1])
     assert rng.bit_generator.state == other.bit_generator.state

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ORDER = ["backend", "layers", "gradcheck", "conv", "losses", "vae", "optim",
-         "data", "train", "plots"]
+ORDER = ["backend", "checks", "layers", "gradcheck", "conv", "losses", "vae",
+         "optim", "data", "files", "train", "plots", "quick"]
 FILES = sorted(path for folder in ("minivae", "demos", "tests")
                for path in (ROOT / folder).rglob("*.py"))
 
@@ -22,7 +22,10 @@ def imports(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield f"minivae.{node.module}" if node.level else node.module
+            if node.level and not node.module:        # from . import name
+                yield from (f"minivae.{alias.name}" for alias in node.names)
+            else:
+                yield f"minivae.{node.module}" if node.level else node.module
 
 
 def test_every_file_has_a_place_in_the_order():
@@ -34,7 +37,7 @@ def test_every_file_has_a_place_in_the_order():
 def test_files_use_only_what_stands_above_them(name):
     above = {f"minivae.{other}" for other in ORDER[:ORDER.index(name)]}
     used = {module for module in imports(ROOT / "minivae" / f"{name}.py")
-            if module.startswith("minivae")}
+            if module.startswith("minivae.")}
     assert used <= above
 
 

@@ -9,6 +9,7 @@ import pytest
 from minivae import (VAE, Dense, ReLU, Sequential, bernoulli_logpdf,
                      check_function, conv_vae, gaussian_kl, gaussian_logpdf,
                      gaussian_pixels_logpdf, reparameterize)
+from minivae.extras.likelihood import log_likelihood
 from minivae.vae import reparameterize_backward
 
 
@@ -215,44 +216,6 @@ def test_the_bound_is_below_the_likelihood(known):
         4 * weights.std() / math.sqrt(S))
 
 
-def test_log_likelihood_rises_to_the_likelihood(known):
-    vae, x, log_p = known
-    S = 4000                                           # estimates of each k
-    many, means, errors = np.repeat(x, S, 0), [], []
-    for k in 1, 5, 25:
-        bounds = vae.log_likelihood(many, k, np.random.default_rng(0))
-        means.append(bounds.mean())
-        errors.append(bounds.std() / math.sqrt(S))
-        # E[e^bound] = p(x) for every k
-        w = np.exp(bounds)
-        assert abs(w.mean() - math.exp(log_p)) < 4 * w.std() / math.sqrt(S)
-    for low, high, error in zip(means, means[1:], errors):
-        assert high - low > 4 * error
-    assert means[-1] < log_p
-    assert vae.log_likelihood(x, 20_000, 0)[0] == pytest.approx(
-        log_p, abs=0.03)
-
-
-def test_log_likelihood_of_one_code_is_the_elbo():
-    vae, (x, _) = small_vae(), batch(4)
-    np.testing.assert_allclose(
-        vae.log_likelihood(x, 1, 5), vae.elbo(x, vae.noise(4, 5)), rtol=1e-12)
-    assert vae.log_likelihood(x[:0], 3).shape == (0,)
-    with pytest.raises(ValueError, match="log_likelihood: k is 0"):
-        vae.log_likelihood(x, 0)
-
-
-def test_log_likelihood_computes_few_images_at_a_time(monkeypatch):
-    vae, (x, _) = small_vae("float32"), batch(250, dtype="float32")
-    sizes, elbo = [], vae.elbo
-    monkeypatch.setattr(vae, "elbo", lambda x, eps: (
-        sizes.append(len(x)), elbo(x, eps))[1])
-    bounds = vae.log_likelihood(x, 2, 0)
-    assert sizes == [100, 100, 100, 100, 50, 50]
-    # a sum of 5,000 in float32 would lose digits
-    assert bounds.shape == (250,) and bounds.dtype == np.float64
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("lv", [-50.0, 50.0])
 def test_range_of_logvar(dtype, lv):
@@ -408,7 +371,7 @@ def test_pixels_out_of_range_are_named(bad, likelihood):
     x[120, 3, 4, 0] = bad
     for who, score in [("VAE", lambda: vae.elbo(x, eps)),
                        ("VAE", lambda: vae.loss_and_grads(x, eps)),
-                       ("log_likelihood", lambda: vae.log_likelihood(x, 1))]:
+                       ("log_likelihood", lambda: log_likelihood(vae, x, 1))]:
         with pytest.raises(ValueError, match=rf"{who}: image 120 has {bad}.* "
                            r"at pixel \[3, 4, 0\], but numbers from 0 to 1"):
             score()
@@ -429,7 +392,7 @@ def test_a_batch_is_forgotten():
     layers = [layer for network in (vae.encoder, vae.decoder)
               for layer in network.layers]
     for work in (vae.forget, lambda: vae.sample(3),
-                 lambda: vae.log_likelihood(x, 1)):
+                 lambda: log_likelihood(vae, x, 1)):
         vae.elbo(x, eps)
         assert vae.cache is not None and layers[0].cache is x
         work()
@@ -447,3 +410,11 @@ def test_reparameterize_takes_arrays_alone(make):
     a = make(np.ones((2, 2)))
     with pytest.raises(TypeError, match="reparameterize: mu is .*expected"):
         reparameterize(a, a, a)
+
+
+def test_a_layer_that_comes_to_stand_twice_is_refused():
+    vae, (x, eps) = small_vae(), batch()
+    vae.decoder.layers[4] = vae.decoder.layers[1]
+    with pytest.raises(ValueError, match="VAE: decoder.1 and decoder.4 are "
+                       r"one and the same ReLU\(\); make a layer for each"):
+        vae.loss_and_grads(x, eps)

@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from minivae.backend import Array, move
 from minivae.extras.parallel.workers import Workers, cores
+from minivae.extras.runs.diagnosis import check_finite, diagnosis
 from minivae.optim import Adam
-from minivae.train import check_finite, epoch, train_step
+from minivae.train import epoch, train_step
 from minivae.vae import VAE
 
 SHOW_EVERY = 10             # steps: each look at the loss waits for a GPU
@@ -50,7 +51,11 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
             for x, eps in epoch(vae, images, batch_size, rng):
                 adam.learning_rate = learning_rate * (1 - adam.t / steps)
                 weight = beta * min(1, (adam.t + 1) / (warmup + 1))
-                loss = train_step(team, adam, x, eps * noise, weight)
+                eps = eps * noise
+                try:
+                    loss = train_step(team, adam, x, eps, weight)
+                except FloatingPointError as error:
+                    raise diagnosis(error, vae, x, eps) from None
                 if adam.t % SHOW_EVERY == 0:
                     check_finite(adam)
                     bar.set_postfix_str(f"loss {float(loss):.1f}",

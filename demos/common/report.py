@@ -1,9 +1,11 @@
 """What train_fashion.py and train_mnist.py print; run is what prepare made."""
 from types import SimpleNamespace
 
+import numpy as np
 from tqdm import tqdm
 
-from minivae.train import summary
+from minivae.layers import sublayers
+from minivae.vae import VAE
 
 FILES = {
     "grid_final.png": "the landscape: what each place of the plane decodes to",
@@ -102,3 +104,21 @@ def print_files(run: SimpleNamespace) -> None:
             print(f"  {name:<20} {what}")
     print("\nLook at grid_final.png: from cell to cell, images change into "
           "each other.")
+
+
+def summary(vae: VAE, image_shape: tuple) -> str:
+    """Return a table of the layers, their outputs' shapes and parameters."""
+    x = vae.asarray(np.zeros((1, *image_shape)))
+    lines = [f"{'layer':<56}{'output':<13}{'parameters':>10}"]
+    for name, network in ("encoder", vae.encoder), ("decoder", vae.decoder):
+        lines.append(f"{name} of {' x '.join(map(str, x.shape[1:]))}")
+        for layer in sublayers(network) or [network]:
+            x = layer.forward(x)
+            shape = " x ".join(map(str, x.shape[1:]))
+            count = sum(p.size for p in layer.params.values())
+            lines.append(f"  {layer!r:<54}{shape:<13}{count:>10,}")
+        x = x[:, :vae.latent_dim]                # any z (1, D) will do
+    vae.forget()
+    count = sum(p.size for p in vae.params.values())
+    lines.append(f"{'together':<69}{count:>10,}")
+    return "\n".join(lines)

@@ -21,14 +21,17 @@ network. MPI on a GPU's memory, or NCCL, would save the two copies.)
 import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from ...backend import Array, get_xp, move, to_numpy
+from ...data import to_float
+from ...layers import Grads
 from ...optim import unflatten
+from ...train import draw_batches
 from ...vae import VAE
 from ..runs.checkpoint import Stop
 from .workers import Workers, cores, sums
@@ -51,6 +54,15 @@ class Distributed:
         for p in team.params.values():           # all begin with rank 0's
             p[...] = team.asarray(comm.bcast(to_numpy(p)))
 
+    def epoch(self, images: Array, batch_size: int, rng: np.random.Generator
+              ) -> Iterator[tuple[Array, Array]]:
+        """As train.epoch: of each batch, this rank's share, maybe empty."""
+        i, n = self.share
+        for places, eps in draw_batches(self.team, images, batch_size, rng):
+            N = len(places)
+            mine = slice(N * i // n, N * (i + 1) // n)
+            yield to_float(images[places[mine]], eps.dtype), eps[mine]
+
     def loss_and_grads(self, x: Array, eps: Array,
                        beta: float = 1.0) -> tuple[float, dict]:
         """As VAE.loss_and_grads, of the whole batch: the same on all ranks.
@@ -67,7 +79,8 @@ class Distributed:
         if wishes:                       # seen by all ranks after this batch
             self.stop.asked = self.stop.heard or "another rank was stopped"
         mean = move(total[:P] / N, get_xp(eps))
-        return loss / N, unflatten(mean, self.team.params)
+        params = self.team.params
+        return loss / N, Grads(unflatten(mean, params), params)
 
     def elbo_terms(self, x: Array, eps: Array) -> tuple[Array, Array]:
         """As VAE.elbo_terms: of x (N, ...), each rank computes its share."""

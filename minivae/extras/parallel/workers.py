@@ -21,7 +21,8 @@ import cloudpickle
 import numpy as np
 
 from ...backend import Array
-from ...layers import Layer, check_array, check_sizes, sigmoid, sublayers
+from ...checks import check_array, check_sizes
+from ...layers import Grads, Layer, sigmoid, sublayers
 from ...optim import flatten, unflatten
 from ...vae import VAE
 from .processes import CONTEXT, STARTING, Processes
@@ -99,7 +100,8 @@ class Workers:
         """As VAE.loss_and_grads: the sum of what the processes found."""
         losses = self._run("loss_and_grads", beta, x=x, eps=eps)
         flat = self.shared["grads"][:len(losses)].sum(axis=0)
-        return sum(losses), unflatten(flat, self.vae.params)
+        params = self.vae.params
+        return sum(losses), Grads(unflatten(flat, params), params)
 
     def elbo_terms(self, x: Array, eps: Array) -> tuple[Array, Array]:
         """As VAE.elbo_terms: each process fills its part."""

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import Array, get_xp, move, to_numpy
+from ...backend import get_xp, move, to_numpy
 from ...optim import Adam
-from ...train import check_finite, epoch
 from ...vae import VAE
 from . import npz
+from .diagnosis import check_finite
 
 
 @dataclass
@@ -31,19 +31,17 @@ class Progress:
     log: list = field(default_factory=list)
     epoch_start: Any = None         # the generator's state back then
 
-    def batches(self, vae: VAE, images: Array, batch_size: int,
-                rng: np.random.Generator, share: tuple[int, int] = (0, 1)
-                ) -> Iterator[tuple[Array, Array]]:
-        """Return what is left of this epoch's batches (x, eps), see epoch.
+    def rest(self, batches: Iterator, rng: np.random.Generator) -> Iterator:
+        """Return what is left of an epoch's batches.
 
-        A resumed epoch is drawn once more, from rng as it was at its start.
+        batches: those of train.epoch, which draws them from rng at the first
+        of them. A resumed epoch is drawn once more, from rng as it was then.
         """
         if self.batch == 0:
             self.epoch_start = rng.bit_generator.state
         else:
             rng.bit_generator.state = self.epoch_start
-        return islice(epoch(vae, images, batch_size, rng, share),
-                      self.batch, None)
+        return islice(batches, self.batch, None)
 
     def next_epoch(self) -> None:
         """The epoch is done."""

@@ -1,0 +1,137 @@
+"""What is refused, each in one sentence: you can skip this file at first.
+
+A wrong shape or dtype that got through would be broadcast, or computed in
+half the digits, and nobody would know. So layers check what they are given;
+these decorators do it, and leave a method to its mathematics.
+"""
+import functools
+import operator
+from collections.abc import Callable
+
+import numpy as np
+
+from .backend import Array, get_xp
+
+FLOATS = np.float32, np.float64, np.complex128   # complex: complex-step checks
+
+
+def expects(*shape) -> Callable:
+    """Let a layer's forward refuse an x of another shape, dtype or device.
+
+    shape: as for check_array; the name of an attribute stands for its value.
+    x must be of the same kind as the layer's parameters.
+    """
+    def decorate(forward):
+        @functools.wraps(forward)
+        def checked(self, x):
+            sizes = [getattr(self, size, size) if isinstance(size, str)
+                     else size for size in shape]
+            check_array(self, "x", x, sizes,
+                        like=next(iter(self.params.values()), None))
+            y = forward(self, x)
+            self.y_kind = y.shape, get_xp(y).empty(0, y.dtype)
+            return y
+        return checked
+    return decorate
+
+
+def expects_dy(backward: Callable) -> Callable:
+    """Let backward refuse a dy that is not of the last y's kind.
+
+    Raises RuntimeError if there is no last y.
+    """
+    @functools.wraps(backward)
+    def checked(self, dy):
+        if self.cache is None:
+            raise RuntimeError(f"{self}: backward was called before forward; "
+                               "there is nothing to go back through")
+        check_array(self, "dy", dy, *self.y_kind)
+        return backward(self, dy)
+    return checked
+
+
+def check_array(who, name: str, x: Array, shape: tuple | list,
+                like: Array | None = None) -> None:
+    """Refuse an array that a function was not made for.
+
+    shape: the one expected; letters stand for any size (but 0, if it is not
+    N), a last `...` for any further axes: ("N", "H", "W", 3), ("N", ...).
+    like: an array whose type and dtype x must share; without it, any
+    floating dtype will do. Raises ValueError (shape) or TypeError (the rest).
+    """
+    if type(x) is not (get_xp(x).ndarray if like is None else type(like)):
+        wanted = "numpy ndarray" if like is None else kind(like)
+        raise TypeError(f"{who}: {name} is a {kind(x)}, but a {wanted} was "
+                        "expected; convert it first")
+    like = x if like is None else like
+    if x.dtype.kind not in "fc" or x.dtype != like.dtype:
+        wanted = like.dtype if like.dtype.kind in "fc" else "float32"
+        raise TypeError(f"{who}: {name} is {x.dtype}, but {wanted} was "
+                        f"expected; convert it with .astype('{wanted}')")
+    fixed = [size for size in shape if size is not ...]
+    rank = x.ndim >= len(fixed) if ... in shape else x.ndim == len(fixed)
+    if not rank or any(
+            have == 0 != want != "N" if isinstance(want, str)
+            else have != want for want, have in zip(fixed, x.shape)):
+        wanted = ", ".join("..." if s is ... else str(s) for s in shape)
+        raise ValueError(f"{who}: {name} has shape {x.shape}, but ({wanted}) "
+                         "was expected" + ", none of them 0" * (0 in x.shape))
+
+
+def check_same(who, shape: tuple, **arrays: Array) -> None:
+    """Refuse arrays that are not all of one kind, of which shape says more."""
+    (name, first), *others = arrays.items()
+    check_array(who, name, first, shape)
+    for name, x in others:
+        check_array(who, name, x, first.shape, like=first)
+
+
+def check_sizes(who, **sizes) -> None:
+    """Refuse sizes that are not whole numbers of at least 1."""
+    for name, size in sizes.items():
+        try:
+            good = operator.index(size) >= 1
+        except TypeError:
+            good = False
+        if not good:
+            raise ValueError(f"{who}: {name} is {size!r}, but a whole number "
+                             "of at least 1 was expected")
+
+
+def check_pair(who, name: str, size) -> tuple[int, int]:
+    """Return (rows, columns) from a pair, or from one number for both."""
+    sizes = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    if len(sizes) != 2:
+        raise ValueError(f"{who}: {name} is {size!r}, but one or two numbers "
+                         "were expected")
+    for size in sizes:
+        check_sizes(who, **{name: size})
+    return sizes
+
+
+def check_param(who, name: str, p: Array) -> None:
+    """Refuse a parameter that is not an array of float32 or float64."""
+    if type(p) is not get_xp(p).ndarray or p.dtype not in FLOATS:
+        what = getattr(p, "dtype", f"a {kind(p)}")
+        raise TypeError(f"{who}: {name} is {what}, but an array of float32 or "
+                        "float64 was expected; make it with dtype='float32'")
+
+
+def check_pixels(who, x: Array) -> None:
+    """Refuse pixels x (N, ...) of floating point that are not in 0..1."""
+    if not hasattr(x, "dtype"):
+        raise TypeError(f"{who}: the images are a {type(x).__name__}, but an "
+                        "array was expected")
+    if x.dtype.kind != "f" or not x.size or (x.min() >= 0 and x.max() <= 1):
+        return                                # (of NaN, neither would be true)
+    at = np.unravel_index(int(((x >= 0) & (x <= 1)).argmin()), x.shape)
+    n, *pixel = map(int, at)
+    raise ValueError(f"{who}: image {n} has {float(x[at])} at pixel {pixel}, "
+                     "but numbers from 0 to 1 were expected; mend or rescale "
+                     "the data")
+
+
+def kind(x) -> str:
+    """Say what x is: "numpy ndarray", "list", ..."""
+    module = type(x).__module__.split(".")[0]
+    return f"{module} {type(x).__name__}".removeprefix("builtins ")
