@@ -24,6 +24,7 @@ from minivae.layers import sigmoid
 from minivae.train import epoch, evaluate, train_step
 
 import strict_cupy
+from common import training_run
 from examples import all_layers, examples
 from test_demos import PICTURES, arguments, load
 
@@ -227,7 +228,7 @@ def test_the_main_demo(cupy, monkeypatch, tmp_path, capsys, latent_dim):
 
 def test_a_diverged_run_keeps_the_better_model(cupy, monkeypatch, tmp_path):
     demo = load("train_fashion.py")
-    monkeypatch.setattr(demo, "draw_landscape",
+    monkeypatch.setattr(training_run, "draw_landscape",
                         lambda *_: np.eye(9, dtype="uint8"))
 
     def train(*more):
@@ -261,7 +262,7 @@ def few(full, train=320):
 def test_a_checkpoint_goes_on_elsewhere(cupy, monkeypatch, tmp_path, capsys,
                                         first, then):
     demo = load("train_fashion.py")
-    monkeypatch.setattr(demo, "draw_landscape",
+    monkeypatch.setattr(training_run, "draw_landscape",
                         lambda *_: np.eye(9, dtype="uint8"))
 
     def train(folder, *args):

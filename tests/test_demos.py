@@ -22,14 +22,14 @@ from minivae.conv import windows
 from minivae.data import load_fashion_mnist
 from minivae.extras.runs import checkpoint, npz
 
-from common import training_options
+from common import training_options, training_run
 from common.own_folder import claim
 from common.report import print_epoch
 
 DEMOS = Path(__file__).parent.parent / "demos"
 # all with a command line; first_vae.py is a plain script
 ALL = sorted({path.name for path in DEMOS.glob("*.py")}
-             - {"ctrl_c.py", "first_vae.py"})
+             - {"first_vae.py"})
 PICTURES = {"binarization.png", "curves.png", "grid.gif", "grid_final.png",
             "latent_scatter.png", "reconstructions.png", "samples.png"}
 FILES = PICTURES | {"log.csv", "model.npz", "checkpoint.npz"}
@@ -206,7 +206,7 @@ def test_a_demanded_gpu_gets_a_sentence(monkeypatch, tmp_path):
 
     def no_gpu(device):
         raise RuntimeError(f"no {device} here")
-    monkeypatch.setattr(demo, "choose_device", no_gpu)
+    monkeypatch.setattr(training_run, "choose_device", no_gpu)
     args = arguments(demo, monkeypatch, "--device", "gpu", "--out", tmp_path)
     with pytest.raises(RuntimeError, match="no gpu here"):
         demo.main(args)
@@ -228,10 +228,11 @@ def quick_run(monkeypatch, tmp_path):
     def draw_landscape(vae, title):
         pixels = 255 * vae.decode(np.ones((1, 2), "float32"), True)[0]
         return np.array(pixels[..., 0], "uint8")
-    monkeypatch.setattr(demo, "draw_landscape", draw_landscape)
+    monkeypatch.setattr(training_run, "draw_landscape", draw_landscape)
     for name in ("save_binarization", "save_reconstructions", "save_samples",
                  "save_scatter", "save_curves"):
-        monkeypatch.setattr(demo, name, lambda path, *rest: path.touch())
+        monkeypatch.setattr(training_run, name,
+                            lambda path, *rest: path.touch())
 
     def start(*args, folder="run", change=lambda data: data):
         args = arguments(demo, monkeypatch, "--limit", 80, "--epochs", 2,
@@ -334,21 +335,21 @@ def test_the_time_of_a_resumed_run_goes_on(quick_run):
 
 def test_pictures_draw_nothing_of_trainings_random_numbers(monkeypatch,
                                                            quick_run):
-    demo, states = quick_run.demo, []
+    states = []
 
-    def save_all(run, real=demo.save_all):
+    def save_all(run, real=training_run.Run._save_all):
         before = run.rng.bit_generator.state
         real(run)
         states.append((before, run.rng.bit_generator.state))
-    monkeypatch.setattr(demo, "save_all", save_all)
-    monkeypatch.setattr(demo, "save_samples", plots.save_samples)
+    monkeypatch.setattr(training_run.Run, "_save_all", save_all)
+    monkeypatch.setattr(training_run, "save_samples", plots.save_samples)
     assert quick_run() == 0
     assert states and all(before == after for before, after in states)
 
 
 def test_reconstructions_show_each_class(monkeypatch, quick_run):
     shown = []
-    monkeypatch.setattr(quick_run.demo, "save_reconstructions",
+    monkeypatch.setattr(training_run, "save_reconstructions",
                         lambda path, vae, images, names: shown.append(names))
     assert quick_run() == 0
     assert len(set(shown[-1])) == 10

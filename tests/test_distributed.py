@@ -324,7 +324,7 @@ def test_without_the_flag_mpi_is_not_imported():
         "import sys; sys.argv = ['x', '--limit', '9', '--batch-size', '3']\n"
         f"sys.path.insert(0, {str(DEMOS)!r})\n"
         "import train_fashion as demo\n"
-        "demo.share_out(demo.parse_arguments(), demo.np)\n"
+        "demo.Run(demo.parse_arguments())\n"
         "print([name for name in sys.modules if 'mpi4py' in name])")],
         capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
