@@ -23,11 +23,11 @@ from minivae.extras.parallel.distributed import (Distributed, check_alike,
 from minivae.extras.parallel.workers import Workers
 from minivae.extras.runs.checkpoint import (Progress, Stop, circumstances,
                                             load, restore_run, save_run)
+from minivae.files import write_file
 from minivae.plots import (draw_landscape, from_png, save_binarization,
                            save_curves, save_gif, save_reconstructions,
                            save_samples, save_scatter, to_png)
-from minivae.train import (check_finite, evaluate, train_step, write_file,
-                           write_log)
+from minivae.train import check_finite, evaluate, train_step, write_log
 
 from common.command_line import run
 from common.own_folder import own_folder

@@ -27,7 +27,7 @@ from scipy.special import ndtri
 
 from .backend import Array, to_numpy
 from .data import Dataset, check_bytes, to_float
-from .train import write_file
+from .files import write_file
 from .vae import VAE
 
 MARGINS = 60, 20, 50, 40    # pixels left, right, below, above a landscape

@@ -6,18 +6,16 @@ The loop itself is two lines, which a demo writes out:
         loss = train_step(vae, adam, x, eps)
 """
 import csv
-import errno
 import io
 import math
-import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from .backend import Array, get_xp, move
 from .data import batches, check_batch_size, to_float
+from .files import write_file
 from .layers import Grads, sublayers
 from .optim import Adam, flatten
 from .vae import VAE, check_pixels, reparameterize
@@ -141,30 +139,6 @@ def evaluate(vae: VAE, images: Array, eps: Array,
     vae.forget()
     reconstruction, kl = (sums / len(images)).tolist()
     return reconstruction, kl
-
-
-def write_file(path: str | Path, content: bytes) -> None:
-    """Write a file as a whole, or leave it as it was: OSError says why.
-
-    The new one is written beside the old one, flushed to the disk and read
-    back; only then does it take the old one's name.
-    """
-    path = Path(path)
-    part = path.parent / f"part-{path.name}"
-    try:
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if part.read_bytes() != content:
-            raise OSError(errno.EIO, "the disk gave back something else")
-        part.replace(path)
-    except OSError as error:
-        error.filename, error.filename2 = str(path), None       # not the part
-        raise
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def write_log(path: str | Path, log: list[dict]) -> None:

@@ -45,6 +45,7 @@ TESTS = {
     "losses": ["losses", "oracle", "vae"],
     "vae": ["vae"],
     "optim": ["optim", "oracle"],
+    "files": ["files"],
     "data": ["data"],
     "train": ["train"],
     "plots": ["plots"],

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ORDER = ["backend", "layers", "gradcheck", "conv", "losses", "vae", "optim",
-         "data", "train", "plots"]
+         "files", "data", "train", "plots"]
 FILES = sorted(path for folder in ("minivae", "demos", "tests")
                for path in (ROOT / folder).rglob("*.py"))
 

@@ -2,7 +2,6 @@
 import csv
 import hashlib
 import math
-import os
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ import pytest
 from minivae import VAE, Adam, Dense, conv_vae
 from minivae.data import load_fashion_mnist
 from minivae.train import (LOG_COLUMNS, check_finite, epoch, evaluate, summary,
-                           train_step, write_file, write_log)
+                           train_step, write_log)
 
 
 @pytest.fixture(scope="module")
@@ -179,20 +178,6 @@ def test_evaluate_needs_noise_for_each_image(images):
     vae = conv_vae(rng=0)
     with pytest.raises(ValueError, match="64 images, but 63 rows of noise"):
         evaluate(vae, images, vae.noise(63))
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "a.png"
-    write_file(str(path), b"old")
-
-    def disk_full(number):
-        raise OSError(28, "No space left on device")
-    monkeypatch.setattr(os, "fsync", disk_full)
-    with pytest.raises(OSError, match="No space left") as caught:
-        write_file(path, b"new content")
-    assert caught.value.filename == str(path)
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]            # no part remains
 
 
 def test_the_log_is_a_csv_file(tmp_path):

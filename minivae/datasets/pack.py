@@ -20,7 +20,7 @@ import numpy as np
 
 from minivae.data import DATASETS, binarize
 from minivae.extras.images.idx import load_idx
-from minivae.train import write_file
+from minivae.files import write_file
 
 NAMES = {"fashion_mnist": "Fashion-MNIST", "mnist": "MNIST"}
 

@@ -20,10 +20,10 @@ from PIL import Image
 from ...backend import to_numpy
 from ...conv import Conv2DTranspose, windows
 from ...data import Dataset, check_bytes, to_float
+from ...files import write_file
 from ...layers import Dense, ReLU, Reshape
 from ...optim import flatten
 from ...plots import colour
-from ...train import write_file
 from ...vae import VAE, reparameterize
 from .paths import spherical
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ...train import write_file
+from ...files import write_file
 
 FORMAT = 1
 LARGEST = 2 ** 30     # bytes that the compressed arrays of a file may take
