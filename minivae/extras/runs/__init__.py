@@ -1,0 +1,1 @@
+"""A run on disk: its checkpoint, its model, and the file they are in."""
