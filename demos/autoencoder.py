@@ -25,8 +25,9 @@ from matplotlib.figure import Figure
 
 from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist, load_mnist
-from minivae.plots import (decode, encode, pixels, save_frame, save_images,
-                           scatter, show, tile)
+from minivae.extras.figures.codes import scatter
+from minivae.extras.figures.rows import save_images
+from minivae.plots import decode, encode, pixels, save_frame, show, tile
 
 from common.command_line import parser, run
 from common.fit import fit

@@ -18,15 +18,18 @@ import numpy as np
 from minivae import Adam, choose_device, conv_vae, save_model
 from minivae.backend import move
 from minivae.data import load_fashion_mnist
+from minivae.extras.figures.codes import save_scatter
+from minivae.extras.figures.curves import save_curves
+from minivae.extras.figures.frames import from_png, to_png
+from minivae.extras.figures.rows import (save_binarization,
+                                         save_reconstructions, save_samples)
 from minivae.extras.parallel.distributed import (Distributed, check_alike,
                                                  first, leave)
 from minivae.extras.parallel.workers import Workers
 from minivae.extras.runs.checkpoint import (Progress, Stop, circumstances,
                                             load, restore_run, save_run)
 from minivae.files import write_file
-from minivae.plots import (draw_landscape, from_png, save_binarization,
-                           save_curves, save_gif, save_reconstructions,
-                           save_samples, save_scatter, to_png)
+from minivae.plots import draw_landscape, save_gif
 from minivae.train import check_finite, evaluate, train_step, write_log
 
 from common.command_line import run

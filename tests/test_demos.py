@@ -17,9 +17,10 @@ from PIL import Image
 from test_idx import a_set, write
 from test_own_data import pictures
 
-from minivae import check_function, conv_vae, load_model, plots, save_model
+from minivae import check_function, conv_vae, load_model, save_model
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
+from minivae.extras.figures.rows import save_samples
 from minivae.extras.runs import checkpoint, npz
 
 from common import training_options
@@ -341,7 +342,7 @@ def test_pictures_draw_nothing_of_trainings_random_numbers(monkeypatch,
         real(run)
         states.append((before, run.rng.bit_generator.state))
     monkeypatch.setattr(demo, "save_all", save_all)
-    monkeypatch.setattr(demo, "save_samples", plots.save_samples)
+    monkeypatch.setattr(demo, "save_samples", save_samples)
     assert quick_run() == 0
     assert states and all(before == after for before, after in states)
 

@@ -13,8 +13,10 @@ from minivae import Sequential, Sigmoid, conv_vae, load_pretrained, save_model
 from minivae.data import Dataset, load_mnist
 from minivae.extras import explorer
 from minivae.extras.explorer import Frame, window, write_page
-from minivae.plots import (bare_landscape, colour, draw_landscape, from_png,
-                           title_of, to_png)
+from minivae.extras.figures.frames import (bare_landscape, from_png, title_of,
+                                           to_png)
+from minivae.extras.figures.names import colour
+from minivae.plots import draw_landscape
 
 from common.models import find_model
 from test_demos import arguments, load

@@ -4,8 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ...data import Dataset
-from ...plots import add_fonts, decode, encode, literal, scatter, show, tile
+from ...plots import decode, encode, show, tile
 from ...vae import VAE
+from ..figures.codes import scatter
+from ..figures.names import add_fonts, literal
 
 CELLS = 20
 
