@@ -27,11 +27,12 @@ def latent_grid(vae: VAE, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
 
     The codes are the prior's quantiles 5 % … 95 %, so that every cell stands
     for an equal share of it. Returns the image (n·H, n·W, C) in 0..1 and the
-    n quantiles; the cell in row r and column c decodes z = (q[c], q[r]).
-    With D = 1 there is one row; with D > 2, all further coordinates are 0.
+    n quantiles q. z[0] grows to the right and z[1] upwards, as in any plot:
+    the cell in row r and column c decodes z = (q[c], q[n-1-r]). With D = 1
+    there is one row; with D > 2, all further coordinates are 0.
     """
     q = ndtri(np.linspace(0.05, 0.95, n) if n > 1 else [0.5])
-    rows = q if vae.latent_dim > 1 else q[:1]
+    rows = q[::-1] if vae.latent_dim > 1 else q[:1]     # the highest on top
     z = np.zeros((len(rows), n, vae.latent_dim))
     z[:, :, 0] = q
     z[:, :, 1:2] = rows[:, None, None]          # with D = 1, there is none
@@ -46,8 +47,7 @@ def draw_landscape(vae: VAE, title: str) -> np.ndarray:
     # 20 × 20 cells, but fewer where images are large
     one = vae.decode(vae.asarray(np.zeros((1, vae.latent_dim))))
     image, q = latent_grid(vae, max(5, min(20, 700 // max(one.shape[1:3]))))
-    H, W, _ = image.shape
-    larger = max(1, min(320 // W, 1400 // H))       # room for the title
+    larger = max(1, min(1400 // image.shape[0], 320 // image.shape[1]))
     image = image.repeat(larger, 0).repeat(larger, 1)
     H, W, _ = image.shape
     # Sizes in pixels, 100 to the inch, so that no cell is blurred
@@ -56,14 +56,15 @@ def draw_landscape(vae: VAE, title: str) -> np.ndarray:
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     ax = figure.add_axes((left / width, bottom / height,
                           W / width, H / height))
-    show(ax, image, title)
-    some = np.arange(2, len(q), 3)                  # every third cell's centre
+    n = len(q)
+    show(ax, image, title, extent=(0, n, 0, n), aspect="auto")     # in cells
+    some = np.arange(2, n, 3)                       # every third cell's centre
     labels = [f"{q[i]:.1f}" for i in some]
-    ax.set_xticks((some + 0.5) * W / len(q) - 0.5, labels, fontsize=8)
     prior = ", at quantiles of the prior"
+    ax.set_xticks(some + 0.5, labels, fontsize=8)
     ax.set_xlabel(f"z[0]{prior * (W > 200)}")
     if vae.latent_dim > 1:
-        ax.set_yticks((some + 0.5) * H / len(q) - 0.5, labels, fontsize=8)
+        ax.set_yticks(some + 0.5, labels, fontsize=8)
         ax.set_ylabel(f"z[1]{prior * (H > 250)}" + (
             "; others are 0" if vae.latent_dim > 2 else ""))
     return pixels(figure)
@@ -84,7 +85,7 @@ def encode(vae: VAE, images: Array) -> np.ndarray:
     return np.concatenate([to_numpy(vae.encode(x)[0]) for x in few])
 
 
-# ---- drawing ----------------------------------------------------------------
+# ---- drawing and saving -----------------------------------------------------
 
 def tile(images: np.ndarray, columns: int) -> np.ndarray:
     """Lay images (N, H, W, C) out as one, row by row: (R·H, columns·W, C)."""
@@ -120,8 +121,6 @@ def pixels(figure: Figure) -> np.ndarray:
     return rgb[..., 0].copy() if (rgb == rgb[..., :1]).all() else rgb
 
 
-# ---- files ------------------------------------------------------------------
-
 def save_frame(path: str | Path, frame: np.ndarray) -> None:
     """Write one frame as a PNG file."""
     write_file(path, imageio.imwrite("<bytes>", frame, extension=".png"))
@@ -135,14 +134,13 @@ def save_gif(path: str | Path, frames: Sequence[np.ndarray],
     ValueError if not. In 32 greys where none has colour: a quarter of the
     file's size.
     """
-    kinds = {f"{f.dtype} of shape {f.shape}" for f in frames
-             if f.dtype != np.uint8 or f.ndim != 2 and f.shape[2:] != (3,)}
-    sizes = sorted({f.shape[:2] for f in frames})
-    if kinds or len(sizes) != 1:
-        found = (sorted(kinds) or sizes or ["none"])[:2]
-        raise ValueError(f"save_gif: frames of uint8 and of one size, (rows, "
+    found = sorted({f"{f.dtype} of shape {f.shape}" for f in frames})
+    if len({f.shape[:2] for f in frames}) != 1 or not all(
+            f.dtype == np.uint8 and (f.ndim == 2 or f.shape[2:] == (3,))
+            for f in frames):
+        raise ValueError("save_gif: frames of uint8 and of one size, (rows, "
                          "columns) or (rows, columns, 3), were expected, but "
-                         f"there are {' and '.join(map(str, found))}")
+                         f"there are {' and '.join(found[:2]) or 'none'}")
     if all(f.ndim == 2 for f in frames):
         few = np.round(np.linspace(0, 255, 32)).astype(np.uint8)
         frames = [few[f // 8] for f in frames]

@@ -736,7 +736,16 @@ def test_landscapes_patch_has_one_on_the_left_and_the_other_on_the_right():
     a, b = np.array([0.0, -1.0]), np.array([-2.0, 0.0])
     square = demo.patch(a, b, 3)
     np.testing.assert_allclose(square[[3, 5]], [a, b])
-    assert (square[6:, 1] > square[:3, 1]).all()            # downwards
+    assert (square[:3, 1] > square[6:, 1]).all()            # upwards
+
+
+def test_landscapes_features_lie_where_their_codes_do():
+    demo = load("landscape.py")
+    right, up = np.meshgrid([-1, 1], [-1, 1])        # a digit in each corner
+    corners = np.stack([right, up], axis=-1).reshape(-1, 2)
+    codes, labels = corners.repeat(50, 0), np.repeat([8, 1, 5, 4], 50)
+    winner = demo.prevailing(np.array([-1.2, -0.9, 1.1]), codes, labels)
+    np.testing.assert_array_equal(winner, [[2, 2, 3], [0, 0, 1], [0, 0, 1]])
 
 
 def test_landscape_with_a_wrong_model(tmp_path):

@@ -58,15 +58,16 @@ def test_a_scatters_colours_are_its_labels():
     assert ax.get_legend_handles_labels()[1] == ["left", "right"]
 
 
-def test_the_scatter_has_z0_to_the_right_and_z1_downwards(monkeypatch,
-                                                          tmp_path):
+def test_the_scatter_has_z0_to_the_right_and_z1_upwards(monkeypatch, tmp_path):
     images = np.array([[[[0], [1]], [[0], [0]]], [[[0], [0]], [[0], [1]]]],
-                      bool)                          # ink right, ink down
+                      bool)                    # codes right of 0, and above
     ax, = drawn(monkeypatch, save_scatter, tmp_path / "a.png",
-                compass(), images, np.array([0, 1], "u1"), ("right", "down"))
+                compass(), images, np.array([0, 1], "u1"), ("right", "up"))
     points, *keys = ax.collections
     assert sorted(points.get_offsets().tolist()) == [[0, 1], [1, 0]]
-    assert ax.get_ylim()[0] > ax.get_ylim()[1]       # downwards, as the grid
+    for low, high in ax.get_xlim(), ax.get_ylim():
+        assert low < 0 < high
+    assert ax.get_xlabel() == "mu[0]" and ax.get_ylabel() == "mu[1]"
     for key, place in zip(keys, ([1, 0], [0, 1]), strict=True):
         i = points.get_offsets().tolist().index(place)
         assert key.get_facecolor()[0, :3].tolist() == (

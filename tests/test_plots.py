@@ -9,7 +9,7 @@ from minivae import VAE, Dense, Reshape, Sequential, conv_vae, plots
 
 
 def compass():
-    """A VAE whose pixels say where z is: ink left, right, up and down of 0.
+    """A VAE whose pixels say where z is: left, right, below, above 0.
 
     Pixel (0, 0) is dark for z[0] < 0, (0, 1) for z[0] > 0, (1, 0) for
     z[1] < 0 and (1, 1) for z[1] > 0. Its encoder reads them back.
@@ -40,9 +40,12 @@ def test_the_landscape_is_z_of_column_and_row():
     image, q = plots.latent_grid(compass(), n=4)
     np.testing.assert_allclose(q, norm.ppf(np.linspace(0.05, 0.95, 4)))
     assert image.shape == (8, 8, 1)
-    # the cell in the top right corner has z[0] > 0 and z[1] < 0
-    np.testing.assert_array_equal(image[:2, 6:, 0].round(), [[0, 1], [1, 0]])
-    np.testing.assert_array_equal(image[6:, :2, 0].round(), [[1, 0], [0, 1]])
+    cells = image.reshape(4, 2, 4, 2).swapaxes(1, 2)
+    for r, c in np.ndindex(4, 4):               # to the right, and upwards
+        np.testing.assert_array_equal(cells[r, c].round(), [
+            [1, 0] if c < 2 else [0, 1], [0, 1] if r < 2 else [1, 0]])
+        np.testing.assert_allclose(cells[r, c], plots.decode(
+            compass(), np.array([[q[c], q[3 - r]]]))[0, ..., 0])
 
 
 @pytest.mark.parametrize("latent_dim, rows", [(1, 1), (2, 20), (5, 20)])
@@ -96,12 +99,31 @@ def test_encode_and_decode_take_any_number_of_codes():
                                vae.decode(mu, apply_sigmoid=True), 1e-5)
 
 
-def test_the_landscapes_ticks_grow(monkeypatch):
+def test_the_landscapes_ticks_grow_to_the_right_and_upwards(monkeypatch):
     ax, = drawn(monkeypatch, plots.draw_landscape, compass(), "a title")
     for axis in ax.xaxis, ax.yaxis:
         z = [float(tick.get_text()) for tick in axis.get_ticklabels()]
         assert z == sorted(z) and len(set(z)) > 2
-    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+        low, high = axis.get_view_interval()
+        places = [tick.get_loc() for tick in axis.get_major_ticks()]
+        share = (np.array(places) - low) / (high - low)     # of the axis
+        np.testing.assert_allclose(share * 20 - 0.5, range(2, 20, 3))
+        np.testing.assert_allclose(z, norm.ppf(
+            0.05 + 0.9 * np.arange(2, 20, 3) / 19), atol=0.05)
+
+
+@pytest.mark.parametrize("vae", [
+    compass(), conv_vae((8, 12, 1), filters=2, rng=0)], ids=["2x2", "8x12"])
+def test_the_drawn_landscape_is_the_grid_pixel_by_pixel(vae):
+    left, right, bottom, top = plots.MARGINS
+    frame = plots.draw_landscape(vae, "title")[top:-bottom, left:-right]
+    image, _ = plots.latent_grid(vae)
+    larger = len(frame) // len(image)
+    grid = image[..., 0].repeat(larger, 0).repeat(larger, 1)
+    assert grid.shape == frame.shape
+    inside = np.s_[2:-2, 2:-2]                       # of the line around it
+    np.testing.assert_allclose(frame[inside], 255 * (1 - grid[inside]),
+                               atol=2)
 
 
 # ---- few and many ----------------------------------------------------------
@@ -152,7 +174,7 @@ def test_channels_that_cannot_be_drawn():
     ([np.zeros((4, 4))], r"float64 of shape \(4, 4\)"),
     ([np.zeros((4, 4, 2), "u1")], r"uint8 of shape \(4, 4, 2\)"),
     ([np.zeros((4, 4), "u1"), np.zeros((4, 5), "u1")],
-     r"there are \(4, 4\) and \(4, 5\)"),
+     r"there are uint8 of shape \(4, 4\) and uint8 of shape \(4, 5\)"),
     ([np.zeros(4, "u1")], r"uint8 of shape \(4,\)"),
 ])
 def test_frames_that_make_no_gif(tmp_path, frames, found):

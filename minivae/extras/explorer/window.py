@@ -15,9 +15,9 @@ CELLS = 20
 def open_window(vae: VAE, title: str, data: Dataset | None = None) -> Figure:
     """Build the window and return its figure: pyplot.show() shows it.
 
-    data: whose test images to show as points. Coordinates beyond the second
-    are 0; where there is only one, the classes stand below each other. Raises
-    RuntimeError where matplotlib has no screen to draw on.
+    data: whose test images to show as points. z[1] grows upwards; coordinates
+    beyond the second are 0; where there is only one, the classes stand below
+    each other. Raises RuntimeError where matplotlib has no screen to draw on.
     """
     import matplotlib.pyplot as plt
     if matplotlib.get_backend().lower() in ("agg", "pdf", "svg", "ps"):
@@ -31,21 +31,21 @@ def open_window(vae: VAE, title: str, data: Dataset | None = None) -> Figure:
         1, 2, figsize=(12, 6), width_ratios=[3, 2], layout="constrained")
     line = (np.arange(CELLS) + 0.5) / CELLS * 2 * reach - reach
     cells = np.zeros((CELLS, CELLS, D))
-    cells[..., :2] = np.stack(np.meshgrid(line, line), axis=-1)[..., :D]
+    cells[..., :2] = np.stack(np.meshgrid(line, line[::-1]), axis=-1)[..., :D]
     show(plane, tile(decode(vae, cells.reshape(-1, D)), CELLS),
          f"The codes of {literal(title)}", alpha=0.4 if data else 1,
-         extent=(-reach, reach, reach, -reach))
+         extent=(-reach, reach, -reach, reach))
     if data:
         rows = (data.test_labels + 0.5) / len(data.class_names)
-        down = codes[:, 1] if D > 1 else reach * (2 * rows - 1)
-        scatter(plane, np.stack([codes[:, 0], down], axis=1),
+        height = codes[:, 1] if D > 1 else reach * (1 - 2 * rows)
+        scatter(plane, np.stack([codes[:, 0], height], axis=1),
                 data.test_labels, data.class_names)
         figure.legend(loc="outside lower center", fontsize=8, markerscale=4,
                       frameon=False, ncols=min(10, len(data.class_names)))
     mark, = plane.plot([0], [0], "P", color="C3", markersize=12)
     ticks = np.arange(-int(reach), int(reach) + 1)
-    plane.set(xlim=(-reach, reach), ylim=(reach, -reach), xticks=ticks,
-              yticks=ticks, xlabel="z[0]", ylabel="z[1], downwards")
+    plane.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=ticks,
+              yticks=ticks, xlabel="z[0]", ylabel="z[1]")
     if D == 1:
         plane.set(yticks=[], ylabel="")
 

@@ -30,40 +30,44 @@ def save_scatter(path: str | Path, vae: VAE, images: Array,
                  labels: np.ndarray, names: Sequence) -> None:
     """Draw the means mu of images (N, ...), coloured by labels (N,).
 
-    Raises ValueError where there is not one label for each image, or not a
-    name for each label.
+    mu[0] grows to the right and mu[1] upwards; with D = 1, each class has a
+    row. Raises ValueError where there is not one label for each image, or not
+    a name for each label.
     """
     N, n = len(images), len(names)
-    if labels.shape != (N,):
-        raise ValueError(f"labels have shape {labels.shape}, but one for "
-                         f"each of {N} images was expected")
-    if N and not 0 <= labels.min() <= labels.max() < n:
-        raise ValueError(f"labels are {labels.min()} to {labels.max()}, but "
-                         f"there are {n} names, for 0 to {n - 1}")
+    _check_labels(labels, N, n)
     mu = encode(vae, images)                                        # (N, D)
     seen = np.isfinite(mu).all(axis=1)
     lost = f" ({N - seen.sum()} of {N} have no finite code)"
-    # With one latent dimension, the classes stand above each other instead
     plane, columns = vae.latent_dim > 1, -(-n // 24)          # of the legend
     size = (6.5 + 1.5 * columns, 6) if plane else (8, max(4, 0.2 * n))
     figure = Figure(figsize=size, dpi=100, layout="constrained")
     ax = figure.subplots()
-    down = mu[:, 1] if plane else labels
-    scatter(ax, np.stack([mu[:, 0], down], axis=1)[seen], labels[seen], names)
+    height = mu[:, 1] if plane else labels
+    points = np.stack([mu[:, 0], height], axis=1)                   # (N, 2)
+    scatter(ax, points[seen], labels[seen], names)
     ax.set(xlabel="mu[0]", title="Where the encoder puts the test images"
            + lost * (not seen.all()))
     if plane:
-        ax.set_ylabel("mu[1], downwards, as in the landscape")
+        ax.set_ylabel("mu[1]")
         ax.set_aspect("equal", adjustable="datalim")
     if vae.latent_dim == 2:
         low, high = ndtri([0.05, 0.95])
         ax.plot([low, high, high, low, low], [low, low, high, high, low],
                 "k--", linewidth=1, label="the landscape")
     if plane:
-        ax.invert_yaxis()
         figure.legend(loc="outside right center", markerscale=5,
                       frameon=False, ncols=columns)
     else:
         ax.set_yticks(range(n), [literal(name) for name in names])
         ax.set_ylim(n - 0.5, -0.5)
     save_figure(path, figure)
+
+
+def _check_labels(labels, N, n):
+    if labels.shape != (N,):
+        raise ValueError(f"labels have shape {labels.shape}, but one for "
+                         f"each of {N} images was expected")
+    if N and not 0 <= labels.min() <= labels.max() < n:
+        raise ValueError(f"labels are {labels.min()} to {labels.max()}, but "
+                         f"there are {n} names, for 0 to {n - 1}")
