@@ -34,7 +34,7 @@ from common.own_folder import own_folder
 
 DIGITS = {"six": 6, "one": 1, "zero": 0}
 COLOURS = "C0", "C1", "C4"
-NAMES_AT = (8, 10), (-30, -16), (8, -16)      # beside their dots, in points
+NAMES_AT = (8, -16), (-30, -16), (8, 10)      # beside their dots, in points
 SHOWN = 0, 100, 150                     # steps in the figure, before the last
 FRAMES = {round(1.3 ** k) for k in range(40)}              # steps in the GIF
 
