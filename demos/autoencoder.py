@@ -25,8 +25,9 @@ from matplotlib.figure import Figure
 
 from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist, load_mnist
-from minivae.plots import (decode, encode, pixels, save_frame, save_images,
-                           scatter, show, tile)
+from minivae.extras.figures.codes import scatter
+from minivae.extras.figures.rows import save_images
+from minivae.plots import decode, encode, pixels, save_frame, show, tile
 
 from common.command_line import parser, run
 from common.fit import fit
@@ -76,30 +77,38 @@ def gap(images, others):
 
 # ---- the pictures ----------------------------------------------------------
 
+def decode_square(vae, left, right, bottom, top, n=20):
+    """Decode n × n codes, the middles of a square's cells, the top row first.
+
+    Returns one image, (n·H, n·W, C): z[0] grows to the right, z[1] upwards.
+    """
+    half = (right - left) / n / 2                    # of a cell
+    across = np.linspace(left + half, right - half, n)
+    up = np.linspace(bottom + half, top - half, n)
+    z = np.stack(np.meshgrid(across, up[::-1]), axis=-1)         # (n, n, 2)
+    return tile(decode(vae, z.reshape(-1, 2)), n)
+
+
 def draw_plane(axes, name, vae, codes, data, generated):
     """Draw where codes lie, what the plane decodes to, and random codes."""
     low, high = np.percentile(codes, [0.5, 99.5], axis=0)
     low, high = np.minimum(low, -3), np.maximum(high, 3)
     middle, reach = (low + high) / 2, (high - low).max() / 2
-    left, right, top, bottom = *(middle[0] + [-reach, reach]), *(
-        middle[1] + [-reach, reach])
-    n = 20
-    step = 2 * reach / n                             # to the cells' middles
-    across = np.linspace(left + step / 2, right - step / 2, n)
-    down = np.linspace(top + step / 2, bottom - step / 2, n)
-    z = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
+    left, right = middle[0] + [-reach, reach]
+    bottom, top = middle[1] + [-reach, reach]
+    square = decode_square(vae, left, right, bottom, top)
     turn = np.linspace(0, 2 * np.pi, 100)
     circle = RADIUS * np.cos(turn), RADIUS * np.sin(turn)
 
     scatter(axes[0], codes, data.test_labels, data.class_names)
-    axes[1].imshow(tile(decode(vae, z), n)[..., 0], cmap="gray_r", vmin=0,
-                   vmax=1, extent=(left, right, bottom, top))
+    axes[1].imshow(square[..., 0], cmap="gray_r", vmin=0, vmax=1,
+                   extent=(left, right, bottom, top))
     axes[0].set_title(f"{name}: codes of the test images")
     axes[1].set_title("the same plane, decoded")
     for ax, colour in zip(axes[:2], ("k", "C3")):
         ax.plot(*circle, "--", color=colour, label="95 % of N(0, 1)")
         ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal",
-               xlabel="z[0]", ylabel="z[1], downwards")
+               xlabel="z[0]", ylabel="z[1]")
     show(axes[2], tile(generated[:100], 10))
     axes[2].set_title("drawn from N(0, 1), decoded")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from minivae.extras.explorer import Frame, write_page
 from minivae.extras.explorer.window import open_window
-from minivae.plots import bare_landscape, from_png, title_of
+from minivae.extras.figures.frames import bare_landscape, from_png, title_of
 
 from common.command_line import a_name, a_path, run
 from common.models import find_model

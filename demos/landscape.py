@@ -25,8 +25,9 @@ from tqdm import tqdm
 from minivae import VAE
 from minivae.data import load_mnist
 from minivae.extras.explorer.paths import spherical, straight
+from minivae.extras.figures.codes import scatter
 from minivae.plots import (decode, encode, latent_grid, pixels, save_frame,
-                           save_gif, scatter, show, tile)
+                           save_gif, show, tile)
 
 from common.command_line import a_name, parser, run
 from common.models import find_model
@@ -44,33 +45,40 @@ FEATURES = {"a closed loop: 0, 6, 8, 9": (0, 6, 8, 9),
             "an angle: 4, 7": (4, 7)}
 
 
-def draw_features(path, vae, codes, labels, n=20, fine=80):
-    """Draw the landscape, and which feature its neighbourhood's images have.
+def prevailing(q, codes, labels):
+    """Say which feature prevails at each place of the plane: (n, n).
 
     A decoded image is blurred, so we ask the 50 test images whose codes are
-    nearest to a place: what do most of them have?
+    nearest to a place: what do most of them have? The answer is a number, 0
+    for the first of FEATURES; that in row r and column c is of the place
+    z = (q[c], q[n-1-r]), as in the landscape.
     """
+    z = np.stack(np.meshgrid(q, q[::-1]), axis=-1)               # (n, n, 2)
+    _, nearest = cKDTree(codes).query(z, 50)                     # (n, n, 50)
+    votes = np.stack([np.isin(labels[nearest], digits).sum(axis=-1)
+                      for digits in FEATURES.values()])
+    return votes.argmax(axis=0)
+
+
+def draw_features(path, vae, codes, labels, n=20, fine=80):
+    """Draw the landscape, and over it which feature prevails where."""
     image, _ = latent_grid(vae, n)
     # places in equal shares of the prior, as the landscape is laid out
     edge = 0.45 / (n - 1)                      # half of one of its cells
     q = ndtri(np.linspace(0.05 - edge, 0.95 + edge, fine))
-    z = np.stack(np.meshgrid(q, q), axis=-1).reshape(-1, 2)
-    _, nearest = cKDTree(codes).query(z, 50)               # (places, 50)
-    votes = np.stack([np.isin(labels[nearest], digits).sum(axis=1)
-                      for digits in FEATURES.values()])
-    winner = votes.argmax(axis=0)
+    winner = prevailing(q, codes, labels)
 
     figure = Figure(figsize=(12.5, 6.8), dpi=100, layout="constrained")
     left, right = figure.subplots(1, 2)
-    show(left, image, "the landscape")
-    show(right, image, "what the test images have that are encoded there")
+    square = (0, 1, 0, 1)
+    show(left, image, "the landscape", extent=square)
+    show(right, image, "what the test images have that are encoded there",
+         extent=square)
     colours = np.array([to_rgb(f"C{i}") for i in range(len(FEATURES))])
-    height, width, _ = image.shape
-    right.imshow(colours[winner].reshape(fine, fine, 3), alpha=0.45,
-                 extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    right.imshow(colours[winner], alpha=0.45, extent=square)
     for ax in left, right:
-        ax.set(xlabel="z[0]", ylabel="z[1], downwards")
-    shares = np.bincount(winner, minlength=len(FEATURES)) / len(winner)
+        ax.set(xlabel="z[0]", ylabel="z[1]")
+    shares = np.bincount(winner.flat, minlength=len(FEATURES)) / winner.size
     figure.legend(handles=[
         Patch(color=colour, alpha=0.45, label=f"{name} ({share:.0%})")
         for colour, name, share in zip(colours, FEATURES, shares)],
@@ -91,13 +99,16 @@ def typical(codes, labels, digit):
 
 
 def patch(a, b, n=9):
-    """Lay n × n codes over a square: a in the middle left, b right."""
+    """Lay n × n codes over a square: a in the middle left, b right.
+
+    Returns them row by row, (n·n, 2), those with the largest z[1] on top.
+    """
     across = b - a
-    down = np.array([-across[1], across[0]])              # a quarter turn
-    down *= np.sign(down[1]) or 1.0                       # downwards
-    along, aside = np.linspace(0, 1, n), np.linspace(-0.5, 0.5, n)
+    up = np.array([-across[1], across[0]])                # a quarter turn
+    up *= np.sign(up[1]) or 1.0                           # z[1] grows along it
+    along, aside = np.linspace(0, 1, n), np.linspace(0.5, -0.5, n)
     return (a + along[None, :, None] * across
-            + aside[:, None, None] * down).reshape(-1, 2)
+            + aside[:, None, None] * up).reshape(-1, 2)
 
 
 def draw_patches(path, vae, codes, labels):
@@ -140,8 +151,8 @@ def draw_map(ax, codes, labels, paths, step):
         dots = z if step is None else z[step:step + 1]
         ax.plot(*dots.T, "ko", markersize=4 if step is None else 9)
     reach = ndtri(0.995)
-    ax.set(xlim=(-reach, reach), ylim=(reach, -reach), aspect="equal",
-           xlabel="z[0]", ylabel="z[1], downwards", title=(
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal",
+           xlabel="z[0]", ylabel="z[1]", title=(
                "Codes of the test images, and two paths"))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False,
               markerscale=3)

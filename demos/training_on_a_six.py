@@ -34,7 +34,7 @@ from common.own_folder import own_folder
 
 DIGITS = {"six": 6, "one": 1, "zero": 0}
 COLOURS = "C0", "C1", "C4"
-NAMES_AT = (8, -16), (-30, 10), (8, 10)      # beside their dots, in points
+NAMES_AT = (8, -16), (-30, -16), (8, 10)      # beside their dots, in points
 SHOWN = 0, 100, 150                     # steps in the figure, before the last
 FRAMES = {round(1.3 ** k) for k in range(40)}              # steps in the GIF
 
@@ -112,8 +112,8 @@ def draw_plane(ax, moment):
                     color=COLOURS[i], fontweight="bold",
                     path_effects=[withStroke(linewidth=3,
                                              foreground="white")])
-    ax.set(xlim=(-3.6, 3.6), ylim=(3.6, -3.6), aspect="equal",
-           xlabel="z[0]", ylabel="z[1], downwards",
+    ax.set(xlim=(-3.6, 3.6), ylim=(-3.6, 3.6), aspect="equal",
+           xlabel="z[0]", ylabel="z[1]",
            title="before training" if moment.step == 0 else
            f"after {moment.step:,} step{'s' * (moment.step > 1)}")
 

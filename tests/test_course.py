@@ -8,9 +8,11 @@ import pytest
 
 from minivae import check_layer, conv_vae, load_pretrained
 from minivae.data import load_fashion_mnist, load_mnist
+from minivae.plots import decode
 
 from common import fit
 from test_demos import arguments, load
+from test_plots import compass
 
 
 @pytest.fixture
@@ -58,6 +60,15 @@ def test_autoencoder_compares(small):
         assert [len(numbers) for numbers in rows.values()] == [
             1, 1, 1, 3, 3, 2]
         assert rows["PCA"] < rows["random projection"]
+
+
+def test_autoencoders_square_is_the_right_way_up():
+    image = load("autoencoder.py").decode_square(compass(), -3, 1, 0, 4, n=4)
+    cells = image.reshape(4, 2, 4, 2).swapaxes(1, 2)
+    z = [[(x, y) for x in (-2.5, -1.5, -0.5, 0.5)]
+         for y in (3.5, 2.5, 1.5, 0.5)]
+    want = decode(compass(), np.reshape(z, (16, 2)))
+    np.testing.assert_allclose(cells, want.reshape(4, 4, 2, 2))
 
 
 def test_autoencoders_pca():

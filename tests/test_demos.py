@@ -17,9 +17,10 @@ from PIL import Image
 from test_idx import a_set, write
 from test_own_data import pictures
 
-from minivae import check_function, conv_vae, load_model, plots, save_model
+from minivae import check_function, conv_vae, load_model, save_model
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
+from minivae.extras.figures.rows import save_samples
 from minivae.extras.runs import checkpoint, npz
 
 from common import training_options, training_run
@@ -342,7 +343,7 @@ def test_pictures_draw_nothing_of_trainings_random_numbers(monkeypatch,
         real(run)
         states.append((before, run.rng.bit_generator.state))
     monkeypatch.setattr(training_run.Run, "_save_all", save_all)
-    monkeypatch.setattr(training_run, "save_samples", plots.save_samples)
+    monkeypatch.setattr(training_run, "save_samples", save_samples)
     assert quick_run() == 0
     assert states and all(before == after for before, after in states)
 
@@ -736,7 +737,16 @@ def test_landscapes_patch_has_one_on_the_left_and_the_other_on_the_right():
     a, b = np.array([0.0, -1.0]), np.array([-2.0, 0.0])
     square = demo.patch(a, b, 3)
     np.testing.assert_allclose(square[[3, 5]], [a, b])
-    assert (square[6:, 1] > square[:3, 1]).all()            # downwards
+    assert (square[:3, 1] > square[6:, 1]).all()            # upwards
+
+
+def test_landscapes_features_lie_where_their_codes_do():
+    demo = load("landscape.py")
+    right, up = np.meshgrid([-1, 1], [-1, 1])        # a digit in each corner
+    corners = np.stack([right, up], axis=-1).reshape(-1, 2)
+    codes, labels = corners.repeat(50, 0), np.repeat([8, 1, 5, 4], 50)
+    winner = demo.prevailing(np.array([-1.2, -0.9, 1.1]), codes, labels)
+    np.testing.assert_array_equal(winner, [[2, 2, 3], [0, 0, 1], [0, 0, 1]])
 
 
 def test_landscape_with_a_wrong_model(tmp_path):

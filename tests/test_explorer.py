@@ -8,13 +8,17 @@ import matplotlib
 import numpy as np
 import pytest
 from test_own_data import pictures
+from test_plots import compass
 
-from minivae import Sequential, Sigmoid, conv_vae, load_pretrained, save_model
+from minivae import (Conv2DTranspose, Sequential, Sigmoid, conv_vae,
+                     load_pretrained, save_model)
 from minivae.data import Dataset, load_mnist
 from minivae.extras import explorer
 from minivae.extras.explorer import Frame, window, write_page
-from minivae.plots import (bare_landscape, colour, draw_landscape, from_png,
-                           title_of, to_png)
+from minivae.extras.figures.frames import (bare_landscape, from_png, title_of,
+                                           to_png)
+from minivae.extras.figures.names import colour
+from minivae.plots import draw_landscape
 
 from common.models import find_model
 from test_demos import arguments, load
@@ -254,10 +258,27 @@ def test_the_window_of_one_number_and_of_many(monkeypatch, D):
     z[0, :2] = [2.5, -1.5][:D]
     np.testing.assert_allclose(image.images[0].get_array(),
                                vae.decode(z, True)[0, ..., 0], 1e-4)
-    title, down = ("z = (2.50), decoded", 0) if D == 1 else (
+    title, height = ("z = (2.50), decoded", 0) if D == 1 else (
         "z = (2.50, -1.50), decoded", -1.5)
     assert image.get_title() == title
-    np.testing.assert_allclose(plane.lines[0].get_xydata(), [[2.5, down]])
+    np.testing.assert_allclose(plane.lines[0].get_xydata(), [[2.5, height]])
+
+
+def test_the_windows_plane_is_the_right_way_up(monkeypatch):
+    monkeypatch.setattr(matplotlib, "get_backend", lambda: "a window")
+    ink = np.array([[[[0], [1]], [[0], [1]]]] * 3, bool)      # z = (1, 1)
+    data = dataset((2, 2, 1))._replace(
+        test_images=ink, test_labels=np.arange(3, dtype="u1"))
+    plane, _ = window.open_window(compass(), "x", data).axes
+    assert (plane.get_xlim(), plane.get_ylim()) == ((-3, 3), (-3, 3))
+    assert plane.collections[0].get_offsets().tolist() == [[1, 1]] * 3
+    landscape, = plane.images
+    assert landscape.origin == "upper"
+    assert landscape.get_extent() == [-3, 3, -3, 3]
+    corners = landscape.get_array().reshape(20, 2, 20, 2)[::19, :, ::19]
+    assert corners.round().swapaxes(1, 2).tolist() == [
+        [[[1, 0], [0, 1]], [[0, 1], [0, 1]]],         # above: z[1] > 0
+        [[[1, 0], [1, 0]], [[0, 1], [1, 0]]]]         # below
 
 
 def test_without_a_screen_there_is_a_sentence(monkeypatch):
@@ -382,11 +403,11 @@ def test_the_pointer_decodes_where_it_is(page):
     from selenium.webdriver.common.action_chains import ActionChains
     browser = page(load_pretrained("mnist"), load_mnist())
     before, plane = image_of(browser), browser.find_element("id", "plane")
-    ActionChains(browser).move_to_element_with_offset(
-        plane, plane.size["width"] // 4, 0).perform()
+    ActionChains(browser).move_to_element_with_offset(      # right and up
+        plane, plane.size["width"] // 4, -plane.size["height"] // 8).perform()
     wait_until(lambda: image_of(browser) != before)
     reach = browser.execute_script("return REACH")
-    assert z_of(browser) == pytest.approx([reach / 2, 0], abs=0.05)
+    assert z_of(browser) == pytest.approx([reach / 2, reach / 4], abs=0.05)
     assert browser.find_element("id", "z").text.startswith("(")
 
 
@@ -401,7 +422,7 @@ def test_a_click_takes_the_test_image_under_it(page):
     wait_until(lambda: browser.execute_script(LOADED))
     x, y = browser.execute_script("""
         const mu = mean(7), box = plane.getBoundingClientRect();
-        return [toX(mu[0]), toX(mu[1])].map((v) =>
+        return [toX(mu[0]), toY(mu[1])].map((v) =>
           (v / plane.width - 0.5) * box.width);""")
     ActionChains(browser).move_to_element_with_offset(
         browser.find_element("id", "plane"), round(x), round(y)).click(
@@ -425,6 +446,53 @@ def test_a_click_takes_the_test_image_under_it(page):
     sample = image_of(browser, "sample")
     browser.find_element("id", "draw").click()
     assert image_of(browser, "sample") != sample
+
+
+@in_a_browser
+def test_the_plane_is_the_right_way_up(page):
+    ink = np.array([[[[0], [1]], [[0], [0]]], [[[0], [0]], [[0], [1]]]] * 2,
+                   bool)                       # codes right of 0, and above
+    vae = compass()                            # the page wants a convolution
+    vae.decoder.layers.append(Conv2DTranspose(1, 1, 1))
+    vae.decoder.layers[-1].params["w"][...] = 1
+    browser = page(vae, dataset((2, 2, 1))._replace(
+        test_images=ink, test_labels=np.arange(4, dtype="u1") % 2))
+    wait_until(lambda: browser.execute_script(LOADED))
+    (x, y), right, up = browser.execute_script("""
+        return [placeOf([0, 0]), pointOf(0), pointOf(1)]""")
+    assert right[0] > x and right[1] == pytest.approx(y)
+    assert up[1] < y and up[0] == pytest.approx(x)   # rows go down a canvas
+
+    # of the cell in each corner, which of the four pixels have ink
+    corners = """
+        const copy = document.createElement("canvas"), size = plane.width / 24;
+        copy.width = copy.height = plane.width;
+        const brush = copy.getContext("2d", { willReadFrequently: true });
+        brush.drawImage(background, 0, 0);
+        const dark = (row, column) => {
+          const [r, , , painted] = brush.getImageData(
+            column * size, row * size, 1, 1).data;
+          return painted ? Number(r < 128) : null;
+        };
+        return [0, 23].map((row) => [0, 23].map((column) =>
+          [0.1, 0.9].map((down) => [0.1, 0.9].map((across) =>
+            dark(row + down, column + across)))));"""
+    wait_until(lambda: None not in np.array(browser.execute_script(corners)))
+    assert browser.execute_script(corners) == [
+        [[[1, 0], [0, 1]], [[0, 1], [0, 1]]],          # above: z[1] > 0
+        [[[1, 0], [1, 0]], [[0, 1], [1, 0]]]]          # below
+
+    ticks = browser.execute_script("""
+        const written = [], fillText = paint.fillText;
+        paint.fillText = (...what) => written.push(what);
+        drawAxes();
+        paint.fillText = fillText;
+        return written.map(([text, x, y]) =>
+          [text, x / plane.width, y / plane.height]);""")
+    heights = {text: y for text, x, y in ticks if x < 0.02}    # on the left
+    assert heights["z[1]"] < heights["2"] < heights["0"] < heights["−2"]
+    places = {text: x for text, x, y in ticks if y > 0.98}     # below
+    assert places["−2"] < places["0"] < places["2"] < places["z[0]"]
 
 
 @in_a_browser
@@ -469,7 +537,7 @@ def test_the_path_plays(page, way):
     browser = page(vae)
     keys(browser, "ARROW_RIGHT", "ARROW_RIGHT", "a", "HOME")
     for _ in range(4):
-        keys(browser, "ARROW_DOWN")
+        keys(browser, "ARROW_UP")
     browser.find_element("id", "set-b").click()
     browser.find_element("css selector", f"input[value={way}]").click()
     a, b = (np.array(browser.execute_script(f"return Array.from(state.{end})"))
@@ -495,7 +563,9 @@ def test_the_path_plays(page, way):
 def test_keys_move_and_hide(page):
     browser = page(load_pretrained("mnist"))
     keys(browser, "ARROW_RIGHT", "ARROW_UP")
-    assert z_of(browser) == pytest.approx([0.1, -0.1])
+    assert z_of(browser) == pytest.approx([0.1, 0.1])
+    keys(browser, "ARROW_LEFT", "ARROW_LEFT", "ARROW_DOWN", "ARROW_DOWN")
+    assert z_of(browser) == pytest.approx([-0.1, -0.1])
     before = image_of(browser)
     keys(browser, "HOME")
     assert z_of(browser) == [0, 0] and image_of(browser) != before

@@ -12,6 +12,11 @@ import numpy as np
 
 from minivae import VAE, Adam, choose_device, save_model
 from minivae.backend import Array, move
+from minivae.extras.figures.codes import save_scatter
+from minivae.extras.figures.curves import save_curves
+from minivae.extras.figures.frames import from_png, to_png
+from minivae.extras.figures.rows import (save_binarization,
+                                         save_reconstructions, save_samples)
 from minivae.extras.parallel.distributed import Distributed, check_alike, first
 from minivae.extras.parallel.workers import Workers
 from minivae.extras.runs.checkpoint import (Progress, Stop, circumstances,
@@ -19,9 +24,7 @@ from minivae.extras.runs.checkpoint import (Progress, Stop, circumstances,
 from minivae.extras.runs.diagnosis import check_finite, diagnosis
 from minivae.extras.runs.log import write_log
 from minivae.files import write_file
-from minivae.plots import (draw_landscape, from_png, save_binarization,
-                           save_curves, save_gif, save_reconstructions,
-                           save_samples, save_scatter, to_png)
+from minivae.plots import draw_landscape, save_gif
 from minivae.train import epoch
 
 from common.report import (print_epoch, print_files, print_header, print_stop,

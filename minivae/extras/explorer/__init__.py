@@ -23,8 +23,8 @@ from ...data import Dataset, check_bytes, to_float
 from ...files import write_file
 from ...layers import Dense, ReLU, Reshape
 from ...optim import flatten
-from ...plots import colour
 from ...vae import VAE, reparameterize
+from ..figures.names import colour
 from .paths import spherical
 
 PACKAGE = Path(__file__).parents[3]          # where the folder minivae is

@@ -17,7 +17,7 @@ const points = data.points && readPoints(data.points);
 const REACH = reach();       // the plane shows -REACH to REACH
 
 const state = {
-  z: new Float64Array(D), across: 0, down: 1, chosen: -1,
+  z: new Float64Array(D), across: 0, up: 1, chosen: -1,
   eps: Float64Array.from({ length: D }, normal), shown: new Set(),
   a: null, b: null, playing: null,
 };
@@ -113,11 +113,14 @@ function inputImage(i) {
 
 // ---- the plane --------------------------------------------------------------
 
-/* Codes to pixels of the plane's canvas, and back; z[down] grows downwards. */
-const toX = (value) => (value / REACH + 1) / 2 * plane.width;
-const toCode = (pixel) => (2 * pixel / plane.width - 1) * REACH;
+/* Codes to pixels of the plane's canvas, and back: z[up] grows upwards, but a
+   canvas counts its rows from the top. */
+const toX = (value) => (1 + value / REACH) / 2 * plane.width;
+const toY = (value) => (1 - value / REACH) / 2 * plane.height;
+const fromX = (x) => (2 * x / plane.width - 1) * REACH;
+const fromY = (y) => (1 - 2 * y / plane.height) * REACH;
 const placeOf = (z) => [toX(z[state.across]),
-                        LINE ? plane.height / 2 : toX(z[state.down])];
+                        LINE ? plane.height / 2 : toY(z[state.up])];
 
 /* Where a test image's mean lies: on a line, each class has a row. */
 function pointOf(i) {
@@ -160,8 +163,8 @@ function paintLandscape() {
     const start = performance.now();
     while (performance.now() - start < 8 && next < count) {
       const row = Math.floor(next / CELLS), column = next % CELLS;
-      z[state.across] = toCode((column + 0.5) * size);
-      if (!LINE) z[state.down] = toCode((row + 0.5) * size);
+      z[state.across] = fromX((column + 0.5) * size);
+      if (!LINE) z[state.up] = fromY((row + 0.5) * size);
       cell.getContext("2d").putImageData(toPixels(decoder.decode(z)), 0, 0);
       brush.drawImage(cell, column * size,
                       LINE ? (plane.height - size) / 2 : row * size,
@@ -229,10 +232,10 @@ function drawAxes() {
   const step = Math.ceil(REACH / 6), last = Math.floor(0.8 * REACH / step);
   for (let tick = -last * step; tick <= last * step; tick += step) {
     write(number(tick, 0), toX(tick) - 4 * unit, height - 6 * unit);
-    if (!LINE) write(number(tick, 0), 5 * unit, toX(tick) + 4 * unit);
+    if (!LINE) write(number(tick, 0), 5 * unit, toY(tick) + 4 * unit);
   }
   write(`z[${state.across}]`, width - 34 * unit, height - 6 * unit);
-  if (!LINE) write(`z[${state.down}], downwards`, 5 * unit, 16 * unit);
+  if (!LINE) write(`z[${state.up}]`, 5 * unit, 16 * unit);
 }
 
 function drawEllipse(i) {
@@ -241,7 +244,7 @@ function drawEllipse(i) {
   paint.lineWidth = 2 * unit;
   paint.beginPath();
   paint.ellipse(x, y, Math.max(1, s[state.across] * scale),
-                LINE ? 3 * unit : Math.max(1, s[state.down] * scale),
+                LINE ? 3 * unit : Math.max(1, s[state.up] * scale),
                 0, 0, 2 * Math.PI);
   paint.stroke();
   paint.fillRect(x - 3 * unit, y - 3 * unit, 6 * unit, 6 * unit);
@@ -404,8 +407,8 @@ function follow(event) {
     waiting = null;
     if (state.playing) return;
     const z = Float64Array.from(state.z);
-    z[state.across] = toCode(x);
-    z[state.down] = toCode(y);
+    z[state.across] = fromX(x);
+    if (!LINE) z[state.up] = fromY(y);
     moveTo(z);
   });
 }
@@ -424,15 +427,15 @@ plane.addEventListener("click", (event) => {
 });
 
 const KEYS = {
-  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
+  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1],
+  ArrowDown: [0, -1],
 };
 plane.addEventListener("keydown", (event) => {
   const step = (event.shiftKey ? 0.5 : 0.1) * REACH / 3;
   const z = Float64Array.from(state.z), key = event.key;
   if (key in KEYS) {
     z[state.across] += step * KEYS[key][0];
-    z[state.down] += step * KEYS[key][1];
+    if (!LINE) z[state.up] += step * KEYS[key][1];
     moveTo(z.map((value) => Math.max(-REACH, Math.min(REACH, value))));
   } else if (key === "Home") {
     moveTo(z.fill(0));
@@ -502,12 +505,12 @@ function buildLegend() {
    them span the plane. */
 function buildAxes() {
   for (let k = 0; k < D; k++) {
-    for (const side of ["across", "down"]) {
+    for (const side of ["across", "up"]) {
       $(side).append(element("option", { value: k, textContent: `z[${k}]`,
                                          selected: k === state[side] }));
     }
   }
-  for (const side of ["across", "down"]) {
+  for (const side of ["across", "up"]) {
     $(side).parentElement.hidden = D <= 2;
     $(side).addEventListener("change", () => {
       state[side] = Number($(side).value);

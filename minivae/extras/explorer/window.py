@@ -1,11 +1,14 @@
 """The same plane in a window of matplotlib's: move the mouse over it."""
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...data import Dataset
-from ...plots import add_fonts, decode, encode, literal, scatter, show, tile
+from ...plots import decode, encode, show, tile
 from ...vae import VAE
+from ..figures.codes import scatter
+from ..figures.names import add_fonts, literal
 
 CELLS = 20
 
@@ -13,9 +16,9 @@ CELLS = 20
 def open_window(vae: VAE, title: str, data: Dataset | None = None) -> Figure:
     """Build the window and return its figure: pyplot.show() shows it.
 
-    data: whose test images to show as points. Coordinates beyond the second
-    are 0; where there is only one, the classes stand below each other. Raises
-    RuntimeError where matplotlib has no screen to draw on.
+    data: whose test images to show as points. z[1] grows upwards; coordinates
+    beyond the second are 0; where there is only one, each class has a row.
+    Raises RuntimeError where matplotlib has no screen to draw on.
     """
     import matplotlib.pyplot as plt
     if matplotlib.get_backend().lower() in ("agg", "pdf", "svg", "ps"):
@@ -23,29 +26,13 @@ def open_window(vae: VAE, title: str, data: Dataset | None = None) -> Figure:
                            f"{matplotlib.get_backend()}); without "
                            "--matplotlib a page is written, which needs none")
     D = vae.latent_dim
-    codes = encode(vae, data.test_images) if data else np.zeros((1, D))
-    reach = max(3.0, 1.05 * np.quantile(abs(codes), 0.995))
     figure, (plane, image) = plt.subplots(
         1, 2, figsize=(12, 6), width_ratios=[3, 2], layout="constrained")
-    line = (np.arange(CELLS) + 0.5) / CELLS * 2 * reach - reach
-    cells = np.zeros((CELLS, CELLS, D))
-    cells[..., :2] = np.stack(np.meshgrid(line, line), axis=-1)[..., :D]
-    show(plane, tile(decode(vae, cells.reshape(-1, D)), CELLS),
-         f"The codes of {literal(title)}", alpha=0.4 if data else 1,
-         extent=(-reach, reach, reach, -reach))
+    draw_plane(plane, vae, title, data)
     if data:
-        rows = (data.test_labels + 0.5) / len(data.class_names)
-        down = codes[:, 1] if D > 1 else reach * (2 * rows - 1)
-        scatter(plane, np.stack([codes[:, 0], down], axis=1),
-                data.test_labels, data.class_names)
         figure.legend(loc="outside lower center", fontsize=8, markerscale=4,
                       frameon=False, ncols=min(10, len(data.class_names)))
     mark, = plane.plot([0], [0], "P", color="C3", markersize=12)
-    ticks = np.arange(-int(reach), int(reach) + 1)
-    plane.set(xlim=(-reach, reach), ylim=(reach, -reach), xticks=ticks,
-              yticks=ticks, xlabel="z[0]", ylabel="z[1], downwards")
-    if D == 1:
-        plane.set(yticks=[], ylabel="")
 
     def follow(event=None):
         if event and event.inaxes is not plane:
@@ -64,3 +51,26 @@ def open_window(vae: VAE, title: str, data: Dataset | None = None) -> Figure:
     add_fonts(figure)
     follow()
     return figure
+
+
+def draw_plane(ax: Axes, vae: VAE, title: str, data: Dataset | None) -> None:
+    """Draw the landscape, z[1] growing upwards, and the codes of images."""
+    D = vae.latent_dim
+    codes = encode(vae, data.test_images) if data else np.zeros((1, D))
+    reach = max(3.0, 1.05 * np.quantile(abs(codes), 0.995))
+    line = (np.arange(CELLS) + 0.5) / CELLS * 2 * reach - reach
+    cells = np.zeros((CELLS, CELLS, D))
+    cells[..., :2] = np.stack(np.meshgrid(line, line[::-1]), axis=-1)[..., :D]
+    show(ax, tile(decode(vae, cells.reshape(-1, D)), CELLS),
+         f"The codes of {literal(title)}", alpha=0.4 if data else 1,
+         extent=(-reach, reach, -reach, reach))
+    if data:
+        rows = (data.test_labels + 0.5) / len(data.class_names)
+        height = codes[:, 1] if D > 1 else reach * (1 - 2 * rows)
+        scatter(ax, np.stack([codes[:, 0], height], axis=1),
+                data.test_labels, data.class_names)
+    ticks = np.arange(-int(reach), int(reach) + 1)
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=ticks,
+           yticks=ticks, xlabel="z[0]", ylabel="z[1]")
+    if D == 1:
+        ax.set(yticks=[], ylabel="")

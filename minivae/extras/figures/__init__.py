@@ -1,0 +1,1 @@
+"""Figures of data, of a trained VAE and of its training."""
