@@ -2,7 +2,8 @@
 
     python demos/benchmark.py             beside the frameworks
     python demos/benchmark.py --growth    as batch, image and network grow
-    python demos/benchmark.py --profile   one step, layer by layer
+    python demos/benchmark.py --profile   one step, layer by layer; and what
+                                          each form in quick.py is worth
     python demos/benchmark.py --device gpu     training steps on a GPU
 
 Compares with whichever of TensorFlow, PyTorch and JAX is installed (pip
@@ -40,7 +41,7 @@ from minivae.train import train_step
 from common.command_line import a_path, at_least, run
 from common.own_folder import own_folder
 from common.profile import (flop, gpu_ceilings, layer_table, matmul_speed,
-                            traffic)
+                            plain_table, traffic)
 
 FRAMEWORKS = {                         # and their files in demos/frameworks
     "cpu": [("tensorflow", "keras_vae"), ("torch", "torch_vae"),
@@ -413,7 +414,8 @@ def profile_layers(images, pipe):
     rng = np.random.default_rng(0)
     vae = conv_vae(rng=rng)
     x = load_fashion_mnist().train_images[:images].astype(np.float32)
-    pipe.send(layer_table(vae, x, vae.noise(images, rng)))
+    eps = vae.noise(images, rng)
+    pipe.send("\n".join([layer_table(vae, x, eps), plain_table(vae, x, eps)]))
 
 
 def parse_arguments():

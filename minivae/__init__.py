@@ -1,7 +1,8 @@
 """minivae: a convolutional VAE, its every gradient written by hand."""
 from . import quick      # noqa: F401    what has a quick form takes it now
-from .backend import choose_device, get_xp
+from .backend import get_xp
 from .conv import Conv2D, Conv2DTranspose
+from .extras.device import choose_device
 from .extras.runs.model_file import load_model, load_pretrained, save_model
 from .gradcheck import check_function, check_layer
 from .layers import Dense, Flatten, Layer, ReLU, Reshape, Sequential, Sigmoid

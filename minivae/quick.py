@@ -4,7 +4,7 @@ Nobody needs to read this to understand a VAE. Each function below computes
 what the plain one of the same name computes, to the last bit or up to
 rounding (tests/test_quick.py); `function.plain` is the plain one. In brackets
 is how much longer a training step takes with the plain form in its place
-(`python demos/benchmark.py --plain`).
+(`python demos/benchmark.py --profile`).
 
 Half of a step's time goes into products of matrices, which NumPy leaves to
 OpenBLAS. The rest is memory traffic, and that is where time is saved: by

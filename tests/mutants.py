@@ -51,6 +51,7 @@ TESTS = {
     "files": ["files"],
     "train": ["train"],
     "plots": ["plots"],
+    "extras/device": ["backend", "cupy"],
     "extras/likelihood": ["likelihood"],
     "extras/runs/diagnosis": ["diagnosis"],
     "extras/figures/names": ["figures"],

@@ -4,9 +4,10 @@ import re
 import numpy as np
 import pytest
 
-from minivae import VAE, Dense, Flatten, Sequential, conv_vae
+from minivae import VAE, Dense, Flatten, Sequential, conv, conv_vae
 
-from common.profile import flop, layer_table, layers, timing, traffic
+from common.profile import (flop, layer_table, layers, plain, plain_table,
+                            timing, traffic)
 
 # products in one image's forward pass: windows · weights of one window
 TUTORIAL = {"encoder.0": 13 * 13 * 9 * 32, "encoder.2": 6 * 6 * 9 * 32 * 64,
@@ -64,3 +65,16 @@ def test_the_table_has_a_line_for_each_layer_and_a_sum():
     assert 0 <= speed < float(product.split()[-1])
     assert max(len(line) for line in table.splitlines()) < 100
     assert re.search(r"forward +backward", names) and "GFLOP/s" in head
+
+
+def test_plain_forms_stand_in_for_a_while_only():
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    x, eps = np.ones((2, 8, 8, 1), "float32"), vae.noise(2, 0)
+    quick = conv.correlate.quick
+    with pytest.raises(ZeroDivisionError), plain([conv.correlate]):
+        assert conv.correlate.quick is conv.correlate.plain
+        1 / 0
+    assert conv.correlate.quick is quick
+    table = plain_table(vae, x, eps, turns=1)
+    for name in "correlate_dw", "relu", "sum_pixels", "all of them":
+        assert re.search(rf"  {name} +-?\d+% longer", table)

@@ -7,12 +7,13 @@ import contextlib
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 
 import numpy as np
 
-from minivae.backend import Array
+from minivae import conv, layers as library
+from minivae.backend import Array, has_quick_form
 from minivae.layers import Flatten, Layer, Reshape
 from minivae.vae import VAE
 
@@ -164,3 +165,46 @@ def layer_table(vae: VAE, x: Array, eps: Array, times: int = 50) -> str:
               f"{'NumPy, a product of two large matrices':<71}"
               f"{matmul_speed() / 1e9:18.1f}"]
     return "\n".join(lines)
+
+
+# ---- what each quick form is worth -----------------------------------------
+
+@contextlib.contextmanager
+def plain(forms: Sequence[has_quick_form]) -> Iterator[None]:
+    """Let functions be computed by their plain forms for a while."""
+    quick = [form.quick for form in forms]
+    for form in forms:
+        form.quick = form.plain
+    try:
+        yield
+    finally:
+        for form, its in zip(forms, quick):
+            form.quick = its
+
+
+def plain_table(vae: VAE, x: Array, eps: Array, turns: int = 25) -> str:
+    """Say how much longer a step takes with each quick form taken out.
+
+    Each turn times a step with it and one without: medians of their ratios.
+    """
+    forms = {name: [form] for module in (conv, library)
+             for name, form in vars(module).items()
+             if isinstance(form, has_quick_form)}
+    forms["all of them"] = sum(forms.values(), [])
+    lines = ["", "A step with a plain form in place of the quick one takes"]
+    for name, taken_out in forms.items():
+        ratios = []
+        for _ in range(turns):
+            before = seconds_of_a_step(vae, x, eps)
+            with plain(taken_out):
+                ratios.append(seconds_of_a_step(vae, x, eps) / before)
+        longer = statistics.median(ratios) - 1
+        lines.append(f"  {name:<18}{longer:6.0%} longer")
+    return "\n".join(lines)
+
+
+def seconds_of_a_step(vae: VAE, x: Array, eps: Array) -> float:
+    """Time the forward and backward pass of a step."""
+    start = time.perf_counter()
+    vae.loss_and_grads(x, eps)
+    return time.perf_counter() - start

@@ -1,6 +1,7 @@
 """minivae itself, as demos/train_fashion.py uses it."""
 import minivae
-from minivae.backend import choose_device, move
+from minivae.backend import move
+from minivae.extras.device import choose_device
 from minivae.extras.parallel.workers import Workers, cores
 from minivae.train import evaluate, train_step
 

@@ -7,7 +7,6 @@ import numpy as np
 from ...backend import to_numpy
 from ...data import DATASETS
 from ...vae import VAE, conv_vae
-from . import npz
 
 
 def save_model(path: str | Path, vae: VAE, image_shape: tuple) -> None:
@@ -28,6 +27,7 @@ def save_model(path: str | Path, vae: VAE, image_shape: tuple) -> None:
         raise ValueError("save_model: load_model would refuse this network "
                          f"({error}); save a conv_vae whose parameters are "
                          "finite, with the shape of its images") from error
+    from . import npz           # loaded only now: `import minivae` is quick
     npz.save(path, params, {"kind": "model", "image_shape": shape,
                             "likelihood": vae.likelihood})
 
@@ -78,6 +78,7 @@ def load_pretrained(name: str) -> VAE:
 
 def _read(path):
     """Return the model in a file; ValueError is the reason if it has none."""
+    from . import npz
     params, about = npz.load(path)
     if about.get("kind") != "model":
         raise ValueError("it is a run's checkpoint, and its model is the "
