@@ -66,6 +66,8 @@ def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
             with zipfile.ZipFile(file) as archive, warnings.catch_warnings():
                 warnings.simplefilter("ignore")       # the error says enough
                 return _load(archive, os.fstat(file.fileno()).st_size)
+        except MemoryError:                # it is not the file's fault
+            raise
         except Exception as error:         # a damaged file raises nearly any
             raise ValueError(_reason(error)) from error
 
@@ -118,6 +120,9 @@ def read_file(path: str | Path) -> dict[str, np.ndarray]:
         with file, warnings.catch_warnings():
             warnings.simplefilter("ignore")     # of files that Python 2 wrote
             return read(file, os.fstat(file.fileno()).st_size)
+    except MemoryError as error:
+        raise ValueError(f"{path} does not fit into memory ({error}); put "
+                         "fewer images there") from error
     except Exception as error:             # a damaged file raises nearly any
         raise ValueError(f"{path} cannot be read as an {path.suffix} file of "
                          f"numbers ({_reason(error)}); write it again"
@@ -150,7 +155,10 @@ def array_header(part: BinaryIO, size: int) -> Header:
     version = np.lib.format.read_magic(head)
     if version not in read:
         raise ValueError(f"its format is {version}")
-    shape, by_columns, dtype = read[version](head)
+    try:
+        shape, by_columns, dtype = read[version](head)
+    except MemoryError as error:             # of Python's parser, on nonsense
+        raise ValueError("an array's header is nonsense") from error
     if dtype.kind not in KINDS or not dtype.itemsize:
         raise ValueError(f"an array is of {dtype}, not of numbers")
     if (any(n < 0 for n in shape)
