@@ -4,6 +4,7 @@ import argparse
 import io
 import os
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -179,6 +180,44 @@ def test_what_a_picture_holds_is_said(tmp_path):
                         "(1), such as 007.gif")
     assert notes[1].startswith("pictures were read in spite of warnings (1), "
                                "such as 008.gif: ")
+
+
+def test_a_class_that_is_lost_is_named(tmp_path):
+    for name, count in ("cat", 30), ("dog", 4):
+        pictures(tmp_path / name, count, size=(8, 8))
+    damage(tmp_path / "dog", 4)
+    (tmp_path / "owl").mkdir()
+    data, _, notes = load_own(tmp_path)
+    assert data.class_names == ("cat",)
+    assert notes[0] == "1 left out (empty folders): owl"
+    assert notes[2] == "classes none of whose pictures can be read: dog"
+
+
+def test_a_picture_that_may_not_be_opened_is_not_damaged(tmp_path,
+                                                         monkeypatch):
+    """For real only where the tests are not run by root, who may read all."""
+    pictures(tmp_path, 32, size=(8, 8))
+    damage(tmp_path, 1)
+    real = Image.open
+
+    def closed(path, **kwargs):
+        if path.name == "001.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **kwargs)
+    monkeypatch.setattr(Image, "open", closed)
+    notes = load_own(tmp_path).notes
+    assert notes[0].startswith("1 left out (damaged): 000.png; ")
+    assert notes[1] == (
+        f"1 left out (not readable): 001.png; {tmp_path / '001.png'} cannot "
+        "be opened (Permission denied); make it readable, or remove it")
+
+
+def test_without_standard_error_there_is_no_bar(tmp_path, monkeypatch):
+    pictures(tmp_path, size=(8, 8), ending="tif")
+    monkeypatch.setattr(sys, "stderr", None)
+    load_own(tmp_path, size=8)
+    np.save(tmp_path / "a.npy", ones)
+    load_own(tmp_path / "a.npy", size=12)
 
 
 # ---- to train and to test on -----------------------------------------------
