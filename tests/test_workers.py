@@ -511,7 +511,7 @@ def test_where_no_more_can_be_started_none_is_left(monkeypatch):
 def test_where_there_is_no_memory_to_share(monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
-    monkeypatch.setattr(module.CONTEXT, "RawArray", full)
+    monkeypatch.setattr(module.heap, "BufferWrapper", full)
     with pytest.raises(RuntimeError, match="bytes of shared .*No space left"):
         Workers(small_vae(), SHAPE, count=2)
 

@@ -12,12 +12,16 @@ two cores, a step of 32 images: 10 ms in one process, where NumPy has two
 threads, and 6.6 ms in two processes.
 """
 import contextlib
+import ctypes
 import math
 import operator
 import os
 import pickle
 import sys
 from collections.abc import Iterator
+from multiprocessing import heap
+from multiprocessing.sharedctypes import (  # type: ignore[attr-defined]
+    rebuild_ctype)
 from typing import Any
 
 import cloudpickle
@@ -27,7 +31,7 @@ from ...backend import Array
 from ...layers import Layer, check_array, check_sizes, sigmoid, sublayers
 from ...optim import flatten, kinds, unflatten
 from ...vae import VAE, check_pixels
-from .processes import CONTEXT, STARTING, Processes, hear
+from .processes import STARTING, Processes, hear
 
 # What the processes are started with. One thread for matrix products, since
 # every core has a process of its own. And memory that is freed stays theirs:
@@ -267,14 +271,18 @@ TASKS = {"loss_and_grads": share_of_grads, "elbo_terms": fill_terms,
 # ---- what they share -------------------------------------------------------
 
 def share(shape: tuple, dtype: np.dtype) -> tuple:
-    """Return memory for an array, which can be given to a process."""
+    """Return memory for an array, which can be given to a process.
+
+    A RawArray, but one whose memory is certain to be there: to write into a
+    file in a full file system would end the program without a word.
+    """
     size = int(math.prod(shape)) * dtype.itemsize
     try:
-        block = CONTEXT.RawArray("b", size)
-        if hasattr(os, "posix_fallocate"):    # else to write into it, where a
-            arena = block._wrapper._state[0][0]        # disk is full, would
-            os.posix_fallocate(arena.fd, 0, arena.size)       # end us all
-        return block, shape, dtype
+        memory: Any = heap.BufferWrapper(size)
+        if hasattr(os, "posix_fallocate"):
+            arena = memory._state[0][0]
+            os.posix_fallocate(arena.fd, 0, arena.size)
+        return rebuild_ctype(ctypes.c_byte * size, memory, None), shape, dtype
     except OSError as error:
         raise RuntimeError(f"Workers: {size:,} bytes of shared memory cannot "
                            f"be had ({error}); make room in the folder for "
