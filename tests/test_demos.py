@@ -85,6 +85,15 @@ def test_ctrl_c_while_a_demo_is_imported(name, monkeypatch, tmp_path):
     assert (done.returncode, done.stderr) == (130, "")
 
 
+def test_a_notebooks_backend_is_not_inherited(monkeypatch, tmp_path):
+    monkeypatch.setenv("MPLBACKEND", "module://no_such_module.backend")
+    (tmp_path / "file").touch()              # Matplotlib may not write there
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "file"))
+    done = run("generate.py", "landscape", "--out", tmp_path / "a.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "a.png").exists()
+
+
 @pytest.mark.parametrize("name", sorted(set(ALL) - {
     "explore.py", "generate.py", "gradient_check.py", "train_mnist.py"}))
 def test_a_demo_does_not_write_into_anothers_folder(name, monkeypatch,
@@ -188,6 +197,8 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     (["--latent-dim", 0], "0 is not a whole number of at least 1"),
     (["--learning-rate", -1], "-1 is not a number above 0"),
     (["--beta", 0], "0 is not a number above 0"),
+    (["--beta", 1e39], "1e+39 is not a number above 0 and at most 1,000,000"),
+    (["--learning-rate", 1e300], "at most 1 (so far a parameter moves in a s"),
     (["--warmup", -1], "-1 is not a whole number of at least 0"),
     (["--learning-rate", "nan"], "nan is not a number above 0"),
     (["--learning-rate", "x"], "x is not a number above 0"),
@@ -332,6 +343,29 @@ def test_the_time_of_a_resumed_run_goes_on(quick_run):
     assert quick_run("--resume") == 0
     with open(quick_run.folder / "log.csv", newline="") as file:
         assert float(list(csv.DictReader(file))[1]["seconds"]) > 1000
+
+
+@pytest.mark.parametrize("missing", ["settings", "circumstances", "beta"])
+def test_a_checkpoint_of_another_program_is_not_resumed(quick_run, missing):
+    assert quick_run("--epochs", 1) == 0
+    path = quick_run.folder / "checkpoint.npz"
+    arrays, state = checkpoint.load(path)
+    state.pop(missing, None)
+    state.get("settings", {}).pop(missing, None)
+    npz.save(path, arrays, state)
+    with pytest.raises(ValueError, match="npz has not all settings of a run"):
+        quick_run("--resume")
+
+
+def test_a_run_does_not_train_on_its_own_pictures(quick_run, tmp_path):
+    pictures(tmp_path, 40, size=(8, 8))
+    for data in tmp_path, tmp_path / "run":
+        with pytest.raises(ValueError, match="--out is .*run, in the folder of"
+                           " --data-dir, so the run would train on its own"):
+            quick_run("--data-dir", data)
+    write(tmp_path / "idx", a_set(shape=(8, 8)))
+    assert quick_run("--data-dir", tmp_path / "idx", "--limit", 30, "--epochs",
+                     1, "--batch-size", 8, folder="idx/run") == 0
 
 
 def test_pictures_draw_nothing_of_trainings_random_numbers(monkeypatch,
@@ -824,7 +858,7 @@ def test_generate_knows_a_runs_test_images(monkeypatch, quick_run, tmp_path):
     (["interpolate", 1, 2, "--steps", 41], "there would be 41 images in a r"),
     (["samples", "--out", "a.gif", "--steps", 99999], "799,992 pictures in a"),
     (["reconstruct", 1, "--model", "own.npz"], "there is no checkpoint.npz "
-     "to say what the images were")])
+     "that says what the images were")])
 def test_generate_says_what_is_wrong(monkeypatch, tmp_path, args, sentence):
     monkeypatch.chdir(tmp_path)
     save_model(Path("own.npz"), conv_vae((8, 8, 1), filters=2), (8, 8, 1))

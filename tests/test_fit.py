@@ -89,6 +89,13 @@ def test_in_a_script_it_needs_no_main_guard(tmp_path, guarded):
     assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
 
 
+def test_without_standard_error_there_is_no_bar(images, monkeypatch):
+    """pythonw has none, nor has python 2>&- in a shell."""
+    monkeypatch.setattr(module, "cores", lambda: 1)
+    monkeypatch.setattr(sys, "stderr", None)
+    fit(conv_vae(filters=2, rng=0), images, batch_size=50)
+
+
 def test_what_cannot_be_sent_is_trained_in_one_process(images, monkeypatch,
                                                        capsys):
     monkeypatch.setattr(module, "cores", lambda: 2)

@@ -187,13 +187,43 @@ def test_links_are_followed_but_nothing_is_read_twice(tmp_path):
             "z": tmp_path / "store"}.items():
         link(p / name, to)
     names, classes, _, notes = found(p)
-    assert names == ["cat/1.png", "cat/2.png", "dog/1.png", "dog/3.png",
-                     "dog/old/2.png", "z/one.png"]
-    assert classes == ["cat", "cat", "dog", "dog", "dog", "z"]
+    assert names == ["cat/1.png", "cat/2.png", "dog/1.png", "dog/old/2.png",
+                     "z/one.png"]
+    assert classes == ["cat", "cat", "dog", "dog", "z"]
     assert [note.replace(os.sep, "/") for note in notes] == [
         "5 left out (links to folders already read): again, "
         "dog/old/deep, dog/old/loop, 2 more",
-        "3 left out (broken links): dog/gone.png, gone, self"]
+        "3 left out (broken links): dog/gone.png, gone, self",
+        "1 left out (links to pictures already read): dog/3.png"]
+
+
+def test_a_link_that_is_hidden_is_said(tmp_path):
+    touch(tmp_path, "store/1.png", "p/1.png")
+    for name in ".owl", "Thumbs.db":
+        link(tmp_path / "p" / name, tmp_path / "store")
+    names, _, _, notes = found(tmp_path / "p")
+    assert names == ["1.png"]
+    assert notes == ["2 left out (hidden): .owl, Thumbs.db"]
+
+
+def test_a_picture_and_a_link_to_it_are_one(tmp_path):
+    p = tmp_path / "p"
+    touch(tmp_path, "store/1.png", "p/train/b.png", "p/test/c.png",
+          "p/all/d.png")
+    for name, to in {"train/a.png": "../test/c.png", "test/z.png":
+                     "../train/b.png", "test/d.png": "../all/d.png",
+                     "train/1.png": tmp_path / "store/1.png", "test/1.png":
+                     tmp_path / "store/1.png"}.items():
+        link(p / name, to)
+    names, _, test, notes = found(p)
+    # of what is neither to train nor to test on, a link is the only one
+    assert sorted(zip(names, test)) == [
+        ("test/1.png", True), ("test/c.png", True), ("test/d.png", True),
+        ("train/b.png", False)]
+    assert [note.replace(os.sep, "/") for note in notes] == [
+        "1 left out (in neither train nor test): all/d.png",
+        "3 left out (links to pictures already read): test/z.png, "
+        "train/1.png, train/a.png"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

@@ -92,6 +92,14 @@ def test_files_are_found_by_their_usual_names(tmp_path, names, ending, where):
     assert got.prefix in ("", "emnist-digits-", "qmnist-")
 
 
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_is_what_it_holds_not_what_it_is_called(tmp_path, ending, pack):
+    path = tmp_path / f"{FILES[0]}{ending}"
+    path.write_bytes(pack(idx_bytes(np.ones((2, 3, 4)))))
+    np.testing.assert_array_equal(read_idx(path, 3)[0], np.ones((2, 3, 4)))
+
+
 def test_a_plain_file_stands_before_a_packed_one(tmp_path):
     write(tmp_path, a_set(1), zipped=True)
     arrays = a_set(2)
@@ -165,7 +173,7 @@ def test_a_bad_file_gets_a_sentence(tmp_path, content, problem, zipped):
 
 
 @pytest.mark.parametrize("damage", [
-    lambda packed: packed[:-9], lambda packed: b"not gzip",
+    lambda packed: packed[:-9], lambda packed: packed[:2] + b"not gzip",
     lambda packed: packed[:20] + b"??" + packed[22:],
     lambda packed: packed[:-8] + bytes(4) + packed[-4:]])      # its CRC
 def test_a_damaged_gzip_gets_a_sentence(tmp_path, damage):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from test_npz import archives, damages, npy, parts_of, peak, try_all, zipped
 
+import minivae
 from minivae import (VAE, Conv2DTranspose, Sequential, Sigmoid, conv_vae,
                      load_model, load_pretrained, save_model)
 from minivae.data import load_fashion_mnist, load_mnist
@@ -131,6 +132,28 @@ def shorter():
     return VAE(small().encoder, Sequential(small().decoder.layers[:-1]))
 
 
+def another_relu():
+    class ReLU(minivae.ReLU):                    # it is called as that one is
+        def forward(self, x):
+            return super().forward(x) + 1
+    vae = small()
+    vae.decoder.layers[1] = ReLU()
+    return vae
+
+
+def another_vae():
+    class Mine(VAE):
+        def decode(self, z, apply_sigmoid=False):
+            return -super().decode(z, apply_sigmoid)
+    return Mine(small().encoder, small().decoder)
+
+
+def another_likelihood():
+    vae = small()
+    vae.log_p_x = lambda x, logits: (x.sum(axis=(1, 2, 3)), x)
+    return vae
+
+
 def with_a_nan():
     vae = small()
     vae.params["decoder.3.b"][1] = np.nan
@@ -143,6 +166,9 @@ def with_a_nan():
     (shorter, SHAPE, "its parameters have other names or shapes than those"),
     (other_strides, SHAPE, "its decoder has other layers than"),
     (another_activation, SHAPE, "its decoder has other layers than"),
+    (another_relu, SHAPE, "its decoder has other layers than"),
+    (another_vae, SHAPE, "it is a Mine of your own, or"),
+    (another_likelihood, SHAPE, "or with a likelihood of your own"),
     (with_a_nan, SHAPE, "its parameter decoder.3.b is not finite")])
 def test_what_could_not_be_loaded_is_not_saved(tmp_path, make, shape, reason):
     with pytest.raises(ValueError, match="save_model: load_model would refuse "
@@ -328,14 +354,26 @@ def test_models_that_ship_are_found_by_name(name, title):
     assert same(found.vae, load_pretrained(name.lower()))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match="there is no model "):
+        find_model(tmp_path)
+    for read in load_model, npz.load:
+        with pytest.raises(OSError, match="it is a pipe"):
+            read(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match="cannot be opened .it is a pipe"):
+        npz.read_file(tmp_path / "model.npz")
+
+
 def test_a_runs_folder_is_its_model(path, monkeypatch):
     monkeypatch.chdir(path.parent)
     for name in path, str(path), path.parent, str(path.parent), ".":
         found = find_model(name)
         assert same(found.vae, small())
         assert found.title == path.parent.name
-        with pytest.raises(ValueError, match="there is no .*checkpoint.npz to "
-                           "say what the images were"):
+        with pytest.raises(ValueError, match="there is no .*checkpoint.npz "
+                           "that says what the images were"):
             found.load_data()
 
 
@@ -356,8 +394,9 @@ def a_run(path, **about):
 @pytest.mark.parametrize("make, problem", [
     (lambda path: path.write_bytes(b"?"), "is not a checkpoint of minivae, or "
      "damaged"),
-    (lambda path: path.mkdir(), "there is no .* to say what the images were"),
-    (lambda path: a_run(path), "there is no .* to say what the images were"),
+    (lambda path: path.mkdir(), "there is no .* that says what the images we"),
+    (lambda path: a_run(path), "there is no .* that says what the images were"
+     "; copy it there"),
     (lambda path: a_run(path, settings={
         "title": "MNIST", "data_dir": "gone", "download": False,
         "likelihood": "bernoulli", "image_size": None}), "gone does not exi")])

@@ -51,6 +51,17 @@ def test_arrays_that_lie_by_columns_come_back_too(tmp_path):
     np.testing.assert_array_equal(arrays["every other"], a[:, ::2])
 
 
+def test_no_memory_is_no_damage(path, monkeypatch):
+    def none(*args, **kwargs):
+        raise MemoryError("Unable to allocate 74.5 GiB")
+    monkeypatch.setattr(np.lib.format, "read_array", none)
+    with pytest.raises(MemoryError):
+        load(path)
+    with pytest.raises(ValueError, match="does not fit into memory .*74.5 GiB"
+                       ".; put fewer images there"):
+        read_file(path)
+
+
 # ---- damage ----------------------------------------------------------------
 
 def damages(good, rng, count):

@@ -4,6 +4,7 @@ import argparse
 import io
 import os
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -179,6 +180,44 @@ def test_what_a_picture_holds_is_said(tmp_path):
                         "(1), such as 007.gif")
     assert notes[1].startswith("pictures were read in spite of warnings (1), "
                                "such as 008.gif: ")
+
+
+def test_a_class_that_is_lost_is_named(tmp_path):
+    for name, count in ("cat", 30), ("dog", 4):
+        pictures(tmp_path / name, count, size=(8, 8))
+    damage(tmp_path / "dog", 4)
+    (tmp_path / "owl").mkdir()
+    data, _, notes = load_own(tmp_path)
+    assert data.class_names == ("cat",)
+    assert notes[0] == "1 left out (empty folders): owl"
+    assert notes[2] == "classes none of whose pictures can be read: dog"
+
+
+def test_a_picture_that_may_not_be_opened_is_not_damaged(tmp_path,
+                                                         monkeypatch):
+    """For real only where the tests are not run by root, who may read all."""
+    pictures(tmp_path, 32, size=(8, 8))
+    damage(tmp_path, 1)
+    real = Image.open
+
+    def closed(path, **kwargs):
+        if path.name == "001.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **kwargs)
+    monkeypatch.setattr(Image, "open", closed)
+    notes = load_own(tmp_path).notes
+    assert notes[0].startswith("1 left out (damaged): 000.png; ")
+    assert notes[1] == (
+        f"1 left out (not readable): 001.png; {tmp_path / '001.png'} cannot "
+        "be opened (Permission denied); make it readable, or remove it")
+
+
+def test_without_standard_error_there_is_no_bar(tmp_path, monkeypatch):
+    pictures(tmp_path, size=(8, 8), ending="tif")
+    monkeypatch.setattr(sys, "stderr", None)
+    load_own(tmp_path, size=8)
+    np.save(tmp_path / "a.npy", ones)
+    load_own(tmp_path / "a.npy", size=12)
 
 
 # ---- to train and to test on -----------------------------------------------
@@ -413,12 +452,31 @@ def test_channels_first_are_moved(tmp_path):
                      "were moved last"]
 
 
-def test_parts_are_judged_together(tmp_path):
-    """A test set that is dark, or black and white, is as the training set."""
+def test_a_test_set_may_be_darker(tmp_path):
     x = rng.integers(0, 256, (30, 8, 8))
-    np.savez(tmp_path / "a.npz", x_train=x, x_test=x % 2)
+    np.savez(tmp_path / "a.npz", x_train=x, x_test=x % 9)
     data = load_own(tmp_path / "a.npz", binary=False).data
-    assert data.train_images.max() == 255 and data.test_images.max() == 1
+    assert data.train_images.max() == 255 and data.test_images.max() == 8
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "bool"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_parts_have_one_range(tmp_path, dtype, order):
+    """Put together, black and white of 0 and 1 would be 255 times darker."""
+    bits = rng.integers(0, 2, (30, 8, 8))
+    a, b = [(255 * bits).astype("u1"), bits.astype(dtype)][::order]
+    np.savez(tmp_path / "a.npz", x_train=a, x_test=b)
+    with pytest.raises(ValueError, match=rf"x_train has pixels up to "
+                       rf"{a.max()}, but x_test up to {b.max()}; give both"):
+        load_own(tmp_path / "a.npz")
+
+
+def test_labels_may_have_thousands_of_digits(tmp_path):
+    words = ["9" * 5000, "10", "9", "010"]
+    np.savez(tmp_path / "a.npz", x=rng.integers(0, 256, (32, 8, 8)),
+             y=np.array(words)[np.arange(32) % 4])
+    assert load_own(tmp_path / "a.npz").data.class_names == (
+        "9", "010", "10", "9" * 5000)
 
 
 # ---- IDX files -------------------------------------------------------------
@@ -577,6 +635,7 @@ def ruin(folder, **options):
     (*save(lambda: good[:10]), "has 10 images, but at least 20"),
     (*save(lambda: good[0]), r"images has shape \(8, 8\), but \(N, H, W\)"),
     (*save(lambda: good[:0]), r"images has shape \(0, 8, 8\), which holds no"),
+    (*save(lambda: np.array(3)), r"images has shape \(\), but \(N, H, W\)"),
     (*save(lambda: np.zeros((30, 64))), r"has shape \(30, 64\), but"),
     (*save(lambda: np.zeros((30, 8, 8, 4))), "8, 4.* take the channels that"),
     (*save(lambda: np.zeros((30, 2, 8, 8))), "shape .30, 2, 8, 8., but"),
@@ -606,6 +665,8 @@ def ruin(folder, **options):
     ("a.npz", a_packed_bomb, "cannot be read as an .npz file"),
     ("a.npz", lambda path: path.write_text("PK"), "cannot be read as an .npz"),
     (*save_z(), "has the arrays .none., but one of images was expected"),
+    (*save_z(**{f"a\n{i}": good for i in range(99)}), r"has the arrays a.n0, "
+     r".*, a.n7 and 91 more, but"),
     (*save_z(a=good, b=good), "has the arrays a, b, but one of images was ex"),
     (*save_z(x_train=good, y_train=TWO, y_test=TWO), "has the arrays x_train,"
      " y_train, y_test, but one of images was expected"),
@@ -617,6 +678,9 @@ def ruin(folder, **options):
      "30 images was expected"),
     (*save_z(x=ones, y=TWO + 0.5), "y is float64 of shape .30,., but a whole"),
     (*save_z(x=ones, y=TWO * np.nan), "y is float64 of shape .30,., but"),
+    (*save_z(x=ones, y=np.where(TWO, np.inf, 0).astype("f4")), "y is "
+     "float32 of shape .30,., but"),
+    (*save_z(x=ones, y=TWO * 1e20), "y is float64 of shape .30,., but a who"),
     (*save_z(x=ones, y=TWO * 1j), "y is complex128 of shape .30,., but"),
     (*save_z(x=ones, y=np.eye(30) * 0.5), "y is float64 of shape .30, 30., b"),
     (*save_z(x=ones, y=np.zeros(())), "y is float64 of shape .., but a whole"),

@@ -266,6 +266,24 @@ def test_any_damage_at_all(tmp_path, kind, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("kind", ["group4", "tiff_lzw"])
+def test_a_damaged_tiff_is_not_taken_for_good(tmp_path, kind, capfd):
+    """libtiff prints what is wrong, and goes on with garbage."""
+    pixels = np.random.default_rng(0).integers(0, 2, (300, 300), dtype="u1")
+    path = tmp_path / "a.tif"
+    Image.fromarray(255 * pixels).convert("1").save(path, compression=kind)
+    assert not read_picture(path).warnings
+    content = bytearray(path.read_bytes())
+    for i in range(60, len(content) - 400, 97):
+        content[i] ^= 0xff
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a.tif cannot be read as a picture "
+                       r"\((libtiff: Fax4Decode|decoder error)"):
+        read_picture(path)
+    os.write(2, b"this is seen")
+    assert capfd.readouterr().err == "this is seen"
+
+
 def test_what_is_no_file(tmp_path):
     with pytest.raises(ValueError, match="none.png does not exist; name a PN"):
         read_picture(tmp_path / "none.png")

@@ -1,8 +1,11 @@
 """Worker processes compute what one process does, and never hang."""
+import copy
 import gc
 import multiprocessing
 import os
+import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_mutants import alive
 
 from minivae import Flatten, Layer, ReLU, Sequential, conv_vae
 from minivae.extras.parallel import processes, workers as module
@@ -114,8 +118,8 @@ def test_an_answer_is_not_overwritten_by_the_next(team):
         yield from workers.loss_and_grads(x, eps)[1].values()
     first = [(a, a.copy()) for a in answers(eps)]
     list(answers(-eps))
-    for a, copy in first:
-        np.testing.assert_array_equal(a, copy)
+    for a, same in first:
+        np.testing.assert_array_equal(a, same)
 
 
 def test_they_follow_the_parameters(team):
@@ -126,6 +130,98 @@ def test_they_follow_the_parameters(team):
     after, _ = workers.loss_and_grads(x, eps)
     assert after != before
     assert after == pytest.approx(vae.loss_and_grads(x, eps)[0], rel=1e-12)
+
+
+class Scale(Layer):
+    """Multiplies by a number that may change; counts what it has seen."""
+
+    def __init__(self, by=1.0):
+        self.by, self.more, self.seen = by, {"by": [1.0]}, 0
+
+    def forward(self, x):
+        self.seen += len(x)
+        return x * self.by * self.more["by"][0]
+
+    def backward(self, dy):
+        return dy * self.by * self.more["by"][0]
+
+
+def set_attribute(vae):
+    vae.encoder.layers[0].by = 0.5
+
+
+def set_inside(vae):
+    vae.encoder.layers[0].more["by"][0] = 0.5
+
+
+def replace_layer(vae):
+    vae.encoder.layers[0] = Scale(3.0)
+
+
+def replace_parameter(vae):
+    vae.encoder.layers[1].params["w"] = 0.5 * vae.encoder.layers[1].params["w"]
+
+
+def replace_density(vae):
+    vae.log_p_x = conv_vae(SHAPE, likelihood="continuous").log_p_x
+
+
+def test_they_follow_the_layers():
+    vae = vae_with(Scale())
+    x, eps = batch(vae, 4)
+    with Workers(vae, SHAPE, count=2) as workers:
+        before = workers.loss_and_grads(x, eps)[0]
+        for change in (set_attribute, set_inside, replace_layer,
+                       replace_parameter, replace_density):
+            change(vae)
+            for N in 1, 4:       # at first, one of them has nothing to do
+                after = workers.loss_and_grads(x[:N], eps[:N])[0]
+                want = vae.loss_and_grads(x[:N], eps[:N])[0]
+                assert after == pytest.approx(want, rel=1e-12), change
+            assert after != pytest.approx(before, rel=1e-4), change
+            before = after
+
+
+def test_layers_are_sent_only_when_they_change(monkeypatch):
+    vae = small_vae()
+    x, eps = batch(vae, 4)
+    with Workers(vae, SHAPE, count=2) as workers:
+        monkeypatch.setattr(module, "pickle_vae", None)
+        for _ in range(2):
+            workers.loss_and_grads(x, eps)
+            vae.loss_and_grads(x, eps)                  # leaves cache, grads
+            vae.params["decoder.7.b"][...] += 0.5
+
+
+def test_a_layer_that_cannot_be_sent_later_is_named():
+    vae = small_vae()
+    with Workers(vae, SHAPE, count=2) as workers:
+        locked(vae.decoder.layers[1])
+        with pytest.raises(TypeError, match="decoder.1, a ReLU, cannot be"):
+            workers.loss_and_grads(*batch(vae, 4))
+
+
+@pytest.mark.parametrize("change, name", [
+    (lambda w: w.reshape(w.shape[::-1]), "decoder.0.w"),
+    (lambda w: w.astype("float32"), "decoder.0.w")])
+def test_a_parameter_of_another_kind_is_refused_by_name(change, name):
+    vae = small_vae()
+    x, eps = batch(vae, 4)
+    with Workers(vae, SHAPE, count=2) as workers:
+        good = vae.params[name]
+        vae.params[name] = change(good)
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=f"^Workers: {name} has "
+                               "another .*; make new Workers$"):
+                workers.loss_and_grads(x, eps)
+        vae.params[name] = good
+        assert np.isfinite(workers.loss_and_grads(x, eps)[0])
+
+
+def test_they_are_not_copied(team):
+    for copied in copy.copy, copy.deepcopy, pickle.dumps:
+        with pytest.raises(TypeError, match="Workers cannot be copied or pic"):
+            copied(team[1])
 
 
 def test_the_same_bits_every_time(team):
@@ -162,6 +258,12 @@ def test_what_a_worker_raises_comes_here(team):
         workers.loss_and_grads(x, eps[:3])
     with pytest.raises(ValueError, match="x has shape"):
         workers.loss_and_grads(x[:, :7], eps)
+    bad = x.copy()
+    bad[3, 1, 2] = np.nan                        # in the last worker's share
+    for method in workers.loss_and_grads, workers.elbo_terms:
+        with pytest.raises(ValueError, match=r"image 3 has nan at pixel \[1, "
+                           "2, 0]"):
+            method(bad, eps)
     with pytest.raises(TypeError, match="x is float32"):
         workers.loss_and_grads(x.astype("float32"), eps)
     with pytest.raises(ValueError, match=r"z has shape \(4, 3\)"):
@@ -409,9 +511,36 @@ def test_where_no_more_can_be_started_none_is_left(monkeypatch):
 def test_where_there_is_no_memory_to_share(monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
-    monkeypatch.setattr(module.CONTEXT, "RawArray", full)
+    monkeypatch.setattr(module.heap, "BufferWrapper", full)
     with pytest.raises(RuntimeError, match="bytes of shared .*No space left"):
         Workers(small_vae(), SHAPE, count=2)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="not here")
+def test_memory_that_is_promised_is_there(monkeypatch):
+    """To write into it where its file system is full would be a SIGBUS."""
+    def full(file, start, size):
+        assert os.fstat(file).st_size == size > 0 and start == 0
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(RuntimeError, match="bytes of shared .*No space left"):
+        Workers(small_vae(), SHAPE, count=2)
+
+
+@pytest.mark.skipif(not Path("/bin/false").exists(), reason="not here")
+def test_a_path_too_long_for_a_pipe_is_refused(monkeypatch):
+    """To write it would wait, deaf to signals, for a process that has died."""
+    before = multiprocessing.spawn.get_executable()
+    multiprocessing.set_executable("/bin/false")
+    try:
+        with pytest.raises(RuntimeError, match="its exit status is 1"):
+            Workers(small_vae(), SHAPE, count=2)
+        monkeypatch.setattr(sys, "path", [*sys.path, "x" * 90_000])
+        with pytest.raises(RuntimeError, match="sys.path has 9.,... letters"):
+            Workers(small_vae(), SHAPE, count=2)
+    finally:
+        multiprocessing.set_executable(before)
+    assert not children()
 
 
 def test_threads_may_start_them_at_once():
@@ -536,6 +665,11 @@ def test_a_layer_may_stand_in_a_module_beside_the_script(tmp_path):
         1, 3, 1]
 
 
+def test_a_module_that_trains_when_imported_does_so_once(tmp_path):
+    (tmp_path / "unguarded.py").write_text(SCRIPT)
+    assert python(["-c", "import unguarded"], tmp_path) == "run\ndone\n"
+
+
 def python(command, folder, **kwargs):
     """Return what Python prints; nothing may go to standard error."""
     done = subprocess.run([sys.executable, *command], cwd=folder, text=True,
@@ -592,6 +726,31 @@ def test_a_killed_parent_leaves_no_worker_behind():
         # These end when the last process that could write has ended
         printed, errors = process.communicate(timeout=LONG)
     assert len(pids.split()) == 2 and printed == errors == ""
+
+
+@pytest.mark.skipif(not (hasattr(os, "fork") and shutil.which("ps")),
+                    reason="nothing is forked here, or cannot be seen")
+def test_a_forked_child_does_not_keep_the_workers_of_a_killed_parent():
+    code = SCRIPT + """
+import multiprocessing, os, time
+print(*(p.pid for p in multiprocessing.active_children()), flush=True)
+os.fork()                         # it has all pipes, and never closes them
+time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-W", "ignore", "-c", code],
+                          text=True, stdout=subprocess.PIPE,
+                          start_new_session=True) as process:
+        *_, pids = (process.stdout.readline() for _ in range(3))
+        time.sleep(1)
+        process.kill()
+        try:
+            end = time.monotonic() + 60
+            while any(map(alive, pids.split())):
+                assert time.monotonic() < end
+                time.sleep(0.1)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)              # the child
+    assert len(pids.split()) == 2
 
 
 @posix

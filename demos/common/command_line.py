@@ -43,10 +43,11 @@ def at_least(minimum: int, most: int | None = None) -> Callable[[str], int]:
     wanted = f"of at least {minimum}" + f" and at most {most}" * bool(most)
 
     def whole_number(text):
-        if not (text.isdecimal() and minimum <= int(text) <= (
-                most or math.inf)):
+        # (Python refuses to read thousands of digits)
+        if not (text.isdecimal() and len(text) < 1000
+                and minimum <= int(text) <= (most or math.inf)):
             raise argparse.ArgumentTypeError(
-                f"{text} is not a whole number {wanted}")
+                f"{text:.50} is not a whole number {wanted}")
         return int(text)
     return whole_number
 
@@ -59,6 +60,16 @@ def above_0(text: str) -> float:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+
+
+def up_to(most: int, why: str = "") -> Callable[[str], float]:
+    """Return a type for an option: a number above 0 and at most most."""
+    def number(text):
+        if above_0(text) <= most:
+            return float(text)
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a number above 0 and at most {most:,}{why}")
+    return number
 
 
 def a_name(text: str) -> str:

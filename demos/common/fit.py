@@ -45,7 +45,7 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
     count = min(cores(), batch_size // 8) if xp is np else 1
     team = hire(vae, images.shape[1:], count, batch_size)
     bar = tqdm(total=steps, desc=name, unit=" steps", leave=False,
-               disable=None, dynamic_ncols=True)
+               disable=None if sys.stderr else True, dynamic_ncols=True)
     try:
         for _ in range(epochs):
             for x, eps in epoch(vae, images, batch_size, rng):

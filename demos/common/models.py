@@ -41,7 +41,7 @@ def find_model(name: str | Path) -> Found:
         return Found(load_pretrained(shipped), title, EMBEDDED[title])
     if path.is_dir():
         path /= "model.npz"
-    if not path.exists():
+    if not path.is_file():
         raise ValueError(f"there is no model {path}; name a model.npz that a "
                          "run has saved, its folder, or "
                          f"{' or '.join(SHIPPED)}")
@@ -52,7 +52,9 @@ def find_model(name: str | Path) -> Found:
     except (OSError, LookupError, ValueError) as error:
         problem = str(error)
         if not isinstance(error, ValueError):
-            problem = f"there is no {checkpoint} to say what the images were"
+            problem = (f"there is no {checkpoint} that says what the images "
+                       "were; copy it there from the run's folder, or give "
+                       "pictures as files")
 
         def nothing():
             raise ValueError(problem)

@@ -11,19 +11,22 @@ import numpy as np
 
 from minivae.data import Dataset, load_fashion_mnist, load_mnist
 from minivae.extras.images.download import download
+from minivae.extras.images.idx import find_sets
 from minivae.extras.images.own_data import Own, load_own
 from minivae.extras.parallel.distributed import first, settle, world
 from minivae.extras.parallel.workers import cores
 from minivae.extras.runs.checkpoint import load
 from minivae.vae import LIKELIHOODS
 
-from .command_line import a_path, above_0, at_least
+from .command_line import a_path, at_least, up_to
 
 # What a resumed run must have in common with the one before; what it may
 # change, with a note; and where its images are, which may have moved.
 FIXED = ("images", "likelihood", "seed", "limit", "batch_size", "latent_dim")
 FREE = "learning_rate", "beta", "warmup"
 SOURCE = "title", "data_dir", "download", "image_size", "epochs"
+
+MOVES = " (so far a parameter moves in a step)"
 
 EMBEDDED = {"Fashion-MNIST": load_fashion_mnist, "MNIST": load_mnist}
 
@@ -77,9 +80,9 @@ def _add_training(group):
         help="images in a step")
     add("--latent-dim", type=at_least(1), default=2, metavar="D",
         help="numbers in a code")
-    add("--learning-rate", type=above_0, default=1e-4, metavar="RATE",
+    add("--learning-rate", type=up_to(1, MOVES), default=1e-4, metavar="RATE",
         help="of Adam: about how far a parameter moves in a step")
-    add("--beta", type=above_0, default=1.0, metavar="WEIGHT",
+    add("--beta", type=up_to(10 ** 6), default=1.0, metavar="WEIGHT",
         help="of the KL in the loss; with 1 the loss is minus the ELBO")
     add("--warmup", type=at_least(0), default=0, metavar="N",
         help="batches over which the KL's weight grows from 0")
@@ -182,6 +185,7 @@ def load_images(args: argparse.Namespace) -> Own:
     """
     if args.data_dir:
         args.data_dir = Path(os.path.expanduser(args.data_dir))
+        _check_out(args)
     if args.data_dir or args.download:
         own = load_own(args.data_dir or download(args.title), args.title,
                        args.likelihood == "bernoulli", args.image_size)
@@ -204,6 +208,16 @@ def load_images(args: argparse.Namespace) -> Own:
                          f"only {args.limit} images to train on; give it as "
                          f"--batch-size {min(8, args.limit)}, for example")
     return own
+
+
+def _check_out(args):
+    """Refuse to train on a folder that the run's own pictures go to."""
+    out = getattr(args, "out", None)
+    if out and args.data_dir.is_dir() and not find_sets(args.data_dir) and (
+            out.resolve().is_relative_to(args.data_dir.resolve())):
+        raise ValueError(f"--out is {out}, in the folder of --data-dir, so "
+                         "the run would train on its own pictures; choose "
+                         "another place with --out")
 
 
 def images_of(settings: dict) -> Own:
@@ -266,7 +280,12 @@ def _resumed_settings(args, comm):
     if not path.exists():
         raise ValueError(f"there is no checkpoint in {args.out}; start a run "
                          "without --resume, or name its folder with --out")
-    settings = dict(load(path)[1]["settings"])
+    state = load(path)[1]
+    settings = dict(state.get("settings", {}))
+    if ("circumstances" not in state
+            or not settings.keys() >= {*FIXED, *FREE, *SOURCE}):
+        raise ValueError(f"{path} has not all settings of a run of this demo; "
+                         "start the run without --resume")
     del settings["images"], settings["title"]
     if args.scale_batch:                       # --batch-size is a rank's then
         settings["batch_size"] = settings["batch_size"] // comm.size

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..runs.npz import read_file
 from .labels import FEWEST, Labelled, hold_out, number
+from .pictures import shown
 
 DARK = 32         # whole numbers below this are nearly black, if 255 is white
 NAMES = ("x_{}", "y_{}"), ("{}_images", "{}_labels")
@@ -21,12 +22,10 @@ def read_arrays(path: Path, notes: list) -> Labelled:
     pairs = find_pairs(path, arrays, notes)
     parts = [arrays[x] for x, _ in pairs]
     for (x, _), images in zip(pairs, parts):
-        check_numbers(f"{path}: {x}", images)
-    shapes = [images.shape for images in parts]
-    if shapes[0][1:] != shapes[-1][1:]:
-        raise ValueError(f"{path}: {pairs[0][0]} has shape {shapes[0]}, but "
-                         f"{pairs[1][0]} {shapes[1]}; make them alike")
-    images = as_bytes(f"{path}: {pairs[0][0]}", np.concatenate(parts), notes)
+        check_numbers(f"{path}: {shown(x)}", images)
+    check_alike(path, [x for x, _ in pairs], parts)
+    images = as_bytes(f"{path}: {shown(pairs[0][0])}", np.concatenate(parts),
+                      notes)
     if len(images) < FEWEST:
         raise ValueError(f"{path} has {len(images)} images, but at least "
                          f"{FEWEST} were expected; put more there")
@@ -46,16 +45,19 @@ def find_pairs(path: Path, arrays: dict, notes: list) -> list[tuple]:
         if len(pairs) > 1 and pairs[0][0] == x.format("train"):
             if len(pairs) > 2:
                 left_out = pairs[2][0]
-                notes.append(f"{len(arrays[left_out]):,} left out (for "
-                             f"validation): {left_out}")
+                count = len(np.atleast_1d(arrays[left_out]))
+                notes.append(f"{count:,} left out (for validation): "
+                             f"{left_out}")
             return pairs[:2]
     images = [name for name, a in arrays.items()
               if a.ndim > 2 or len(arrays) == 1]
     others = [name for name in arrays if name not in images]
     if len(images) != 1 or len(others) > 1:
+        names = [shown(name) for name in arrays][:8] or ["(none)"]
+        more = f" and {len(arrays) - 8:,} more" * (len(arrays) > 8)
         raise ValueError(
-            f"{path} has the arrays {', '.join(arrays) or '(none)'}, but one "
-            "of images was expected, perhaps with one of labels, or x_train, "
+            f"{path} has the arrays {', '.join(names)}{more}, but one of "
+            "images was expected, perhaps with one of labels, or x_train, "
             "y_train, x_test and y_test")
     return [(images[0], others[0] if others else "labels")]
 
@@ -67,6 +69,8 @@ def check_numbers(who: str, images: np.ndarray) -> None:
     if images.dtype.kind not in "fbiu":
         raise ValueError(f"{who} has pixels of {images.dtype}, but real "
                          "numbers were expected")
+    if images.ndim < 3:
+        raise odd_shape(who, images.shape)
     if not images.size:
         raise ValueError(f"{who} has shape {images.shape}, which holds no "
                          "image; put some there")
@@ -76,6 +80,29 @@ def check_numbers(who: str, images: np.ndarray) -> None:
         raise ValueError(f"{who} is {images[place]} at {place}, and at "
                          f"{(~finite).sum() - 1:,} other places; replace or "
                          "remove what is not finite")
+
+
+def check_alike(path: Path, names: list, parts: list) -> None:
+    """Refuse images to train and to test on that differ in shape or range.
+
+    A part that is dark is not scaled otherwise, but one that never exceeds 1
+    is, where the other one does: 1 is white there, and nearly black here.
+    """
+    a, b, first, last = names[0], names[-1], parts[0], parts[-1]
+    if first.shape[1:] != last.shape[1:]:
+        raise ValueError(f"{path}: {a} has shape {first.shape}, but {b} "
+                         f"{last.shape}; make them alike")
+    if (first.max() > 1) != (last.max() > 1):
+        raise ValueError(f"{path}: {a} has pixels up to {first.max()}, but "
+                         f"{b} up to {last.max()}; give both the same range, "
+                         "0 to 1 or 0 to 255")
+
+
+def odd_shape(who: str, shape: tuple) -> ValueError:
+    """Return what to raise for an array of a shape that no images have."""
+    return ValueError(f"{who} has shape {shape}, but (N, H, W), (N, H, W, 1) "
+                      "or (N, H, W, 3) was expected; reshape it, or take the "
+                      "channels that you need")
 
 
 def as_bytes(who: str, images: np.ndarray, notes: list) -> np.ndarray:
@@ -93,9 +120,7 @@ def as_bytes(who: str, images: np.ndarray, notes: list) -> np.ndarray:
                      "were moved last")
         images = np.moveaxis(images, 1, -1)
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise ValueError(f"{who} has shape {shape}, but (N, H, W), (N, H, W, "
-                         "1) or (N, H, W, 3) was expected; reshape it, or "
-                         "take the channels that you need")
+        raise odd_shape(who, shape)
     low, high = images.min(), images.max()
     whole = high > 1 and (images == np.floor(images)).all()
     if low < 0 or high > (255 if whole else 1) or whole and high < DARK:
@@ -122,7 +147,7 @@ def find_classes(path: Path, arrays: dict, pairs: list,
                   for _, y in pairs if y in arrays]
         return ["image"] * sum(len(arrays[x]) for x, _ in pairs)
     return [name for x, y in pairs for name in class_names(
-        f"{path}: {y}", arrays[y], len(arrays[x]))]
+        f"{path}: {shown(y)}", arrays[y], len(arrays[x]))]
 
 
 def class_names(who: str, labels: np.ndarray, count: int) -> list[str]:
@@ -134,8 +159,10 @@ def class_names(who: str, labels: np.ndarray, count: int) -> list[str]:
             (labels == 0) | (labels == 1)).all() and (
             np.count_nonzero(labels, axis=1) == 1).all():
         labels = labels.argmax(axis=1)                           # one-hot
-    if labels.dtype.kind == "f" and (labels % 1 == 0).all():
-        labels = labels.astype(np.int64)
+    if labels.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):     # what is no int64 is not equal
+            whole = labels.astype(np.int64)
+        labels = whole if (whole == labels).all() else labels
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8", "replace")
     if labels.shape != (count,) or labels.dtype.kind not in "biuU":

@@ -46,7 +46,7 @@ def find_pictures(folder: Path, notes: list) -> list[Found]:
     paths = in_order(kinds.pop("pictures"), folder)
     for kind, others in kinds.items():
         leave_out(notes, kind, others, folder)
-    return sort_out(paths, folder, notes)
+    return each_once(sort_out(paths, folder, notes), folder, notes)
 
 
 def walk(folder: Path, notes: list) -> Iterator[Path]:
@@ -57,6 +57,7 @@ def walk(folder: Path, notes: list) -> Iterator[Path]:
     """
     parents, seen = Path(os.path.realpath(folder)).parents, set()
     again: list[Path] = []
+    empty: list[Path] = []
     closed: list[OSError] = []
     starts = [folder]                # links wait until all else has been seen
     for start in starts:
@@ -67,13 +68,19 @@ def walk(folder: Path, notes: list) -> Iterator[Path]:
                 folders.clear()
                 continue
             seen.add(real)
+            if not files and not folders and Path(here) != folder:
+                empty.append(Path(here))
             yield from (Path(here, name) for name in files)
             links = [path for path in map(Path(here).joinpath, folders)
-                     if path.is_symlink() and not is_hidden(path, folder)]
-            starts += in_order(links, folder)
+                     if path.is_symlink()]
+            yield from (path for path in links if is_hidden(path, folder))
+            starts += in_order([path for path in links
+                                if not is_hidden(path, folder)], folder)
     if closed and closed[0].filename == str(folder):
         raise closed[0]
     leave_out(notes, "links to folders already read", again, folder)
+    leave_out(notes, "empty folders", [path for path in empty
+                                       if not is_hidden(path, folder)], folder)
     leave_out(notes, "folders that cannot be opened",
               [Path(error.filename) for error in closed], folder)
 
@@ -131,6 +138,27 @@ def sort_out(paths: list[Path], folder: Path, notes: list) -> list[Found]:
         notes.append(f"{len(loose):,} pictures outside the class folders form "
                      f"the class {shown(name)}")
     return found
+
+
+def each_once(found: list[Found], folder: Path, notes: list) -> list[Found]:
+    """Leave out links to pictures that are there anyway, be it as a link.
+
+    One picture to train and to test on would make the test too easy.
+    """
+    links = {one.path for one in found if one.path.is_symlink()}
+    if not links:
+        return found
+    seen = {os.path.realpath(one.path) for one in found
+            if one.path not in links}
+    again = []
+    for one in found:
+        if one.path in links:
+            real = os.path.realpath(one.path)
+            again += [one.path] * (real in seen)
+            seen.add(real)
+    leave_out(notes, "links to pictures already read", again, folder)
+    gone = set(again)
+    return [one for one in found if one.path not in gone]
 
 
 def role_of(trail: tuple) -> tuple[str | None, tuple]:

@@ -95,7 +95,9 @@ def read_idx(path: Path, axes: int) -> tuple[np.ndarray, str]:
         return ValueError(f"{path} {problem}; get the file again")
 
     try:
-        opener = gzip.open if path.suffix == ".gz" else open
+        with open(path, "rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"    # whatever its name says
+        opener = gzip.open if packed else open
         with opener(path, "rb") as file:
             head = file.read(4 + 4 * axes)
             if len(head) < 4 + 4 * axes or head[:4] != bytes([0, 0, 8, axes]):

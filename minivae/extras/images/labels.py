@@ -27,7 +27,8 @@ class Labelled(NamedTuple):
 def natural(name: str) -> tuple:
     """Sort by this key to have "Image 9" before "image 10"."""
     parts: list = re.split("([0-9]+)", name.casefold())
-    parts[1::2] = map(int, parts[1::2])
+    digits = [part.lstrip("0") for part in parts[1::2]]
+    parts[1::2] = [(len(d), d) for d in digits]      # int refuses long ones
     return parts, name
 
 

@@ -18,7 +18,7 @@ from .arrays import DARK, read_arrays
 from .idx import find_sets, load_idx
 from .labels import Labelled, examples, number
 from .own_pictures import read_pictures
-from .pictures import ENDINGS, shown
+from .pictures import ENDINGS, no_screen, shown
 
 ARCHIVES = {".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip"}
 
@@ -123,7 +123,7 @@ def scale(images: np.ndarray, size: int) -> np.ndarray:
     """Cut images (N, H, W, C) to squares, scaled to (N, size, size, C)."""
     scaled = np.empty((len(images), size, size, images.shape[-1]), np.uint8)
     for i, image in enumerate(tqdm(images, "scaling", leave=False,
-                                   disable=None)):
+                                   disable=no_screen())):
         if image.shape[-1] == 1:
             image = image[..., 0]
         small = ImageOps.fit(Image.fromarray(image), (size, size),

@@ -7,8 +7,8 @@ from tqdm import tqdm
 
 from ..runs.npz import LARGEST
 from .folders import Found, find_pictures, leave_out
-from .labels import FEWEST, Labelled, hold_out, number
-from .pictures import read_picture, shown, white_of
+from .labels import FEWEST, Labelled, hold_out, natural, number
+from .pictures import no_screen, read_picture, shown, white_of
 
 
 def read_pictures(folder: Path, size: int | None, notes: list) -> Labelled:
@@ -58,7 +58,8 @@ def read_all(folder: Path, found: list[Found], size: int | None,
     square = (size, size) if size else None
     images, read = np.empty((0, 0, 0, 1), np.uint8), list[Found]()
     damaged, odd, moving = [], [], []
-    for one in tqdm(found, "reading pictures", leave=False, disable=None):
+    for one in tqdm(found, "reading pictures", leave=False,
+                    disable=no_screen()):
         try:
             picture = read_picture(one.path, square, white)
         except ValueError as error:
@@ -76,6 +77,10 @@ def read_all(folder: Path, found: list[Found], size: int | None,
         moving += [one.path] * picture.moves
         odd += [(one.path, said) for said in picture.warnings[:1]]
     note_oddities(folder, read, damaged, odd, moving, notes)
+    lost = {one.class_name for one in found} - {one.class_name for one in read}
+    if lost:
+        notes.append("classes none of whose pictures can be read: "
+                     f"{', '.join(map(shown, sorted(lost, key=natural)))}")
     if size:
         notes.append(f"pictures were cut to squares and scaled to {size} x "
                      f"{size}")
@@ -116,9 +121,12 @@ def note_oddities(folder: Path, read: list, damaged: list, odd: list,
         raise ValueError(f"{folder}: {len(damaged)} of "
                          f"{len(damaged) + len(read)} pictures cannot be "
                          f"read; the first of them: {damaged[0][1]}")
-    if damaged:
-        leave_out(notes, "damaged", [path for path, _ in damaged], folder,
-                  f"; {damaged[0][1]}")
+    for what, closed in ("damaged", False), ("not readable", True):
+        some = [(path, error) for path, error in damaged
+                if isinstance(error.__cause__, PermissionError) == closed]
+        if some:
+            leave_out(notes, what, [path for path, _ in some], folder,
+                      f"; {some[0][1]}")
     if moving:
         notes.append("only the first frame was taken of animated pictures "
                      f"({len(moving):,}), such as {shown(moving[0].name)}")

@@ -4,7 +4,10 @@ Pillow reads it. What it raises becomes one sentence, and what it warns of
 comes back with the picture.
 """
 import logging
+import os
 import stat
+import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -53,6 +56,9 @@ def read_picture(path: Path | str, size: tuple | None = None,
     except FileNotFoundError as error:
         raise ValueError(f"{shown(path)} does not exist; name a PNG, JPEG "
                          "or other picture file") from error
+    except PermissionError as error:
+        raise ValueError(f"{shown(path)} cannot be opened ({error.strerror}); "
+                         "make it readable, or remove it") from error
     except MemoryError:
         raise
     except Exception as error:        # a damaged picture raises nearly any
@@ -69,6 +75,11 @@ def shown(path: Path | str) -> str:
                    for letter in str(path))
 
 
+def no_screen() -> bool | None:
+    """Return tqdm's disable: None, by which it decides, if it can be asked."""
+    return None if sys.stderr else True
+
+
 def white_of(paths: list[Path]) -> float:
     """Return what is white in those pictures that have more than 8 bits.
 
@@ -76,12 +87,14 @@ def white_of(paths: list[Path]) -> float:
     the lowest of WHITES that is high enough for all pictures.
     """
     highest = 0
-    for path in tqdm(paths, "looking at pictures", leave=False, disable=None):
+    for path in tqdm(paths, "looking at pictures", leave=False,
+                     disable=no_screen()):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 with _open(path) as image:
                     if _is_deep(image):
+                        _load(image)
                         highest = max(highest, _numbers(image).max())
         except Exception:             # read_picture will say what is wrong
             continue
@@ -99,9 +112,31 @@ def _open(path):
     return image
 
 
+def _load(image):
+    """Load the pixels, and raise what libtiff prints while it loads garbage.
+    """
+    if image.format != "TIFF" or sys.__stderr__ is None:
+        image.load()
+        return
+    with tempfile.TemporaryFile() as said:
+        screen = os.dup(2)                  # where code in C prints its errors
+        os.dup2(said.fileno(), 2)
+        try:
+            image.load()
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+        said.seek(0)
+        for line in said.read().decode(errors="replace").split("\n"):
+            if "Warning, " in line:
+                warnings.warn(line, stacklevel=2)
+            elif line and "\r" not in line:           # of a progress bar's
+                raise ValueError(f"libtiff: {line}")
+
+
 def _upright(image):
     """Turn a photo as its camera was held, if it says so."""
-    image.load()
+    _load(image)
     try:
         return ImageOps.exif_transpose(image)
     except Exception as error:        # the pixels are not damaged

@@ -9,11 +9,14 @@ Python's multiprocessing starts them, and leaves open how they may go wrong:
 - Ctrl-C, and the SIGTERM of a job scheduler, reach all processes at once.
   It is the parent that shall save its work, with the help of the others.
 - A process may be killed or stopped, and no answer comes.
+- A process waits for its parent's word, even if that was killed, as long as
+  another process, which the parent has forked, holds their pipe.
 """
 import contextlib
 import math
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -28,6 +31,7 @@ from tqdm import tqdm
 SIGNALS = signal.SIGINT, signal.SIGTERM
 PATIENCE = 30          # seconds of silence until we say that it is silent
 FAREWELL = 3           # seconds in which a process may end by itself
+ROOM = 2 ** 15         # bytes that surely fit into a pipe, beside the rest
 CONTEXT = multiprocessing.get_context("spawn")
 STARTING = threading.RLock()       # sys.modules and os.environ are everyone's
 
@@ -37,8 +41,8 @@ class Processes:
 
     arguments: one tuple for each process, small ones: together with sys.path
     they must fit into a pipe (64 KB). Large things go into shared memory.
-    main must return at the end of its pipe: that is there after close, and
-    when this object or this process is no more.
+    main gets messages with hear, and must return at the end of its pipe: that
+    is there after close, and when this object or this process is no more.
 
     Raises RuntimeError where processes cannot be started.
     """
@@ -54,6 +58,10 @@ class Processes:
         if multiprocessing.current_process().daemon:
             raise RuntimeError("a daemonic process cannot start workers; make "
                                "it one with daemon=False, or use one worker")
+        if len(pickle.dumps(sys.path)) > ROOM:
+            raise RuntimeError(f"sys.path has {len(str(sys.path)):,} letters, "
+                               "which do not fit into a worker's pipe; "
+                               "shorten it, or use one worker")
         try:
             with STARTING, empty_main(), no_signals():
                 for some in arguments:
@@ -119,6 +127,15 @@ def live(main: Callable, *arguments: Any) -> None:
     for number in SIGNALS:            # they are blocked, but not on Windows
         signal.signal(number, signal.SIG_IGN)
     main(*arguments)
+
+
+def hear(pipe: Any) -> Any:
+    """Return the parent's next message; EOFError where it is no more."""
+    parent = multiprocessing.parent_process()
+    while not pipe.poll(1):
+        if parent and os.getppid() != parent.pid:
+            raise EOFError
+    return pipe.recv()
 
 
 def end(processes: list, pipes: list) -> None:

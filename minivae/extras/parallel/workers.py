@@ -12,20 +12,27 @@ two cores, a step of 32 images: 10 ms in one process, where NumPy has two
 threads, and 6.6 ms in two processes.
 """
 import contextlib
+import ctypes
 import math
+import operator
 import os
 import pickle
+import sys
 from collections.abc import Iterator
+from multiprocessing import heap
+from multiprocessing.sharedctypes import (  # type: ignore[attr-defined]
+    rebuild_ctype)
+from typing import Any
 
 import cloudpickle
 import numpy as np
 
 from ...backend import Array
-from ...checks import check_array, check_sizes
+from ...checks import check_array, check_pixels, check_sizes
 from ...layers import Grads, Layer, sigmoid, sublayers
-from ...optim import flatten, unflatten
+from ...optim import flatten, shapes, unflatten
 from ...vae import VAE
-from .processes import CONTEXT, STARTING, Processes
+from .processes import STARTING, Processes, hear
 
 # What the processes are started with. One thread for matrix products, since
 # every core has a process of its own. And memory that is freed stays theirs:
@@ -54,13 +61,19 @@ class Workers:
     with Workers(vae, (28, 28, 1), count=2) as workers:
         loss, grads = workers.loss_and_grads(x, eps)
 
-    They read vae's parameters anew at every call. Batches have at most
-    max_batch images; a process computes at_a_time of them at once, so that
-    what its layers keep for backward stays small however large the batch.
-    vae's layers may be defined anywhere, in a notebook as well.
+    They read vae's parameters anew at every call, and get its layers anew
+    when one was replaced or has another attribute. (But not when numbers in
+    an array changed that is no parameter.) What layers gather in a process,
+    such as running statistics, does not come back.
+
+    Batches have at most max_batch images; a process computes at_a_time of
+    them at once, so that what its layers keep for backward stays small
+    however large the batch. vae's layers may be defined anywhere, in a
+    notebook as well.
 
     Raises TypeError if the VAE cannot be sent to a process, and RuntimeError
-    if processes cannot be started, or one has ended.
+    if processes cannot be started, or one has ended, or where a parameter
+    has another shape or dtype than at the start.
     """
 
     def __init__(self, vae: VAE, image_shape: tuple, count: int,
@@ -68,6 +81,7 @@ class Workers:
         check_sizes("Workers", count=count, max_batch=max_batch,
                     at_a_time=at_a_time)
         self.vae, self.max_batch, self.count = vae, max_batch, count
+        self.shapes, self.sent = shapes(vae.params), contents(vae)
         sizes = {"params": (sum(p.size for p in vae.params.values()),),
                  "x": (max_batch, *image_shape),
                  "eps": (max_batch, vae.latent_dim),
@@ -82,18 +96,7 @@ class Workers:
         with STARTING, environment(ENVIRONMENT):
             self.processes = Processes(work, [(memory, index, at_a_time)
                                               for index in range(count)])
-        try:
-            for index in range(count):
-                error = self.processes.receive(index, START_LIMIT)
-                if error is not None:
-                    raise RuntimeError(
-                        "a worker process cannot load the VAE ("
-                        f"{type(error).__name__}: {error}); define its layers "
-                        "in a module that can be imported, or use one worker"
-                    ) from error
-        except BaseException:
-            self.close()
-            raise
+        self._until_loaded()
 
     def loss_and_grads(self, x: Array, eps: Array,
                        beta: float = 1.0) -> tuple[float, dict]:
@@ -120,6 +123,10 @@ class Workers:
     def __getattr__(self, name):
         return getattr(self.vae, name)     # all else is the VAE's own
 
+    def __reduce__(self):
+        raise TypeError("Workers cannot be copied or pickled, since processes "
+                        "cannot; make new Workers")
+
     def _run(self, task, *settings, **arrays) -> list:
         N = len(next(iter(arrays.values())))
         if not 0 < N <= self.max_batch:
@@ -128,7 +135,10 @@ class Workers:
         for name, a in arrays.items():
             of_all = self.shared[name]
             check_array("Workers", name, a, (N, *of_all.shape[1:]), of_all)
+            if name == "x":       # a process knows no image's number in all
+                check_pixels("Workers", a)
             of_all[:N] = a
+        self._keep_up()
         self.shared["params"][...] = flatten(self.vae.params)
         shares = min(self.count, N)
         cuts = [N * i // shares for i in range(shares + 1)]
@@ -145,6 +155,36 @@ class Workers:
                 raise result
         return results
 
+    def _keep_up(self):
+        """Let the processes have the layers that the VAE has now."""
+        now = contents(self.vae)
+        if len(now) == len(self.sent) and all(
+                map(operator.is_, now, self.sent)):
+            return
+        if odd := {name for name, _ in
+                   self.shapes.items() ^ shapes(self.vae.params).items()}:
+            raise RuntimeError(
+                f"Workers: {', '.join(sorted(odd))} has another name, shape, "
+                "dtype or device than when they were made; make new Workers")
+        pickled, self.sent = pickle_vae(self.vae), now
+        for index in range(self.count):
+            self.processes.send(index, pickled)
+        self._until_loaded()
+
+    def _until_loaded(self):
+        try:
+            for index in range(self.count):
+                error = self.processes.receive(index, START_LIMIT)
+                if error is not None:
+                    raise RuntimeError(
+                        "a worker process cannot load the VAE ("
+                        f"{type(error).__name__}: {error}); define its layers "
+                        "in a module that can be imported, or use one worker"
+                    ) from error
+        except BaseException:
+            self.close()
+            raise
+
     def close(self) -> None:
         """End the processes."""
         self.processes.close()
@@ -159,27 +199,33 @@ class Workers:
 # ---- what each process does ------------------------------------------------
 
 def work(memory, index, at_a_time, pipe):
-    """A process's life: take a share, compute it, say that it is done."""
+    """A process's life: take a share, compute it, say that it is done.
+
+    A message is a share's task, or a pickled VAE, at first the one in memory.
+    """
     np.seterr(over="ignore", invalid="ignore")         # the loss shows it
-    answer = None
-    try:
-        vae = pickle.loads(memory.pop("vae")[0])
-        shared = open_memory(memory)
-        params = unflatten(shared["params"], vae.params)
-    except Exception as error:
-        answer = error
+    message, vae, shared = memory.pop("vae")[0], None, open_memory(memory)
     with contextlib.suppress(EOFError, OSError):       # the parent has gone
         while True:
-            pipe.send_bytes(pickle_answer(answer))
-            task, start, stop, N, settings = pipe.recv()
-            for name, p in vae.params.items():
-                p[...] = params[name]
-            parts = [slice(first, min(first + at_a_time, stop))
-                     for first in range(start, stop, at_a_time)]
             try:
-                answer = TASKS[task](vae, shared, parts, index, N, *settings)
+                if isinstance(message, tuple):
+                    answer = compute(vae, shared, index, at_a_time, *message)
+                else:
+                    vae, answer = pickle.loads(message), None
             except Exception as error:
                 answer = error
+            pipe.send_bytes(pickle_answer(answer))
+            message = hear(pipe)
+
+
+def compute(vae, shared, index, at_a_time, task, start, stop, N, settings):
+    """Compute a share of N images with the parameters of this moment."""
+    params = unflatten(shared["params"], vae.params)
+    for name, p in vae.params.items():
+        p[...] = params[name]
+    parts = [slice(first, min(first + at_a_time, stop))
+             for first in range(start, stop, at_a_time)]
+    return TASKS[task](vae, shared, parts, index, N, *settings)
 
 
 def sums(vae: VAE, x: Array, eps: Array, beta: float = 1.0,
@@ -227,14 +273,45 @@ TASKS = {"loss_and_grads": share_of_grads, "elbo_terms": fill_terms,
 # ---- what they share -------------------------------------------------------
 
 def share(shape: tuple, dtype: np.dtype) -> tuple:
-    """Return memory for an array, which can be given to a process."""
+    """Return memory for an array, which can be given to a process.
+
+    A RawArray, but one whose memory is certain to be there: to write into a
+    file in a full file system would end the program without a word.
+    """
     size = int(math.prod(shape)) * dtype.itemsize
     try:
-        return CONTEXT.RawArray("b", size), shape, dtype
+        memory: Any = heap.BufferWrapper(size)
+        if hasattr(os, "posix_fallocate"):
+            arena = memory._state[0][0]
+            os.posix_fallocate(arena.fd, 0, arena.size)
+        return rebuild_ctype(ctypes.c_byte * size, memory, None), shape, dtype
     except OSError as error:
         raise RuntimeError(f"Workers: {size:,} bytes of shared memory cannot "
                            f"be had ({error}); make room in the folder for "
                            "temporary files, or use one worker") from error
+
+
+def contents(vae: VAE) -> list:
+    """Return all that a VAE is made of, to be compared with `is`.
+
+    Its layers and their attributes, among them the arrays of parameters; and
+    what is in those that are lists or dicts. But not what forward and
+    backward leave there at every call.
+    """
+    things, seen = [vae.encoder, vae.decoder, vae.log_p_x], set[int]()
+    for thing in things:                       # they grow meanwhile
+        inside: Any = ()
+        if isinstance(thing, Layer):
+            inside = [a for name, a in vars(thing).items()
+                      if name not in ("cache", "grads", "y_kind")]
+        elif isinstance(thing, dict):
+            inside = thing.values()
+        elif isinstance(thing, (list, tuple)):
+            inside = thing
+        if inside and id(thing) not in seen:
+            seen.add(id(thing))
+            things += inside
+    return things
 
 
 def open_memory(memory) -> dict:
@@ -249,7 +326,8 @@ def pickle_vae(vae: VAE) -> bytes:
     Raises TypeError, which names a layer that cannot be pickled.
     """
     try:
-        return cloudpickle.dumps(vae)
+        with by_value():
+            return cloudpickle.dumps(vae)
     except Exception as error:
         what = f"the {type(vae).__name__}"
         for network in "encoder", "decoder":
@@ -257,6 +335,24 @@ def pickle_vae(vae: VAE) -> bytes:
         raise TypeError(
             f"Workers: {what} cannot be sent to a process ({error}); keep no "
             "lock, file or generator in it, or use one worker") from error
+
+
+@contextlib.contextmanager
+def by_value() -> Iterator[None]:
+    """Pickle classes of a module that is being imported with their code.
+
+    By name, a process would import it, too, and all that it does, be it to
+    train, would be done there once more.
+    """
+    modules = [module for module in list(sys.modules.values()) if getattr(
+        getattr(module, "__spec__", None), "_initializing", False)]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def culprit(layer: Layer, name: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...backend import to_numpy
 from ...data import DATASETS
+from ...layers import sublayers
 from ...vae import VAE, conv_vae
 
 
@@ -20,9 +21,12 @@ def save_model(path: str | Path, vae: VAE, image_shape: tuple) -> None:
     try:
         same = _network_of(params, shape, vae.likelihood)
         for name in "encoder", "decoder":
-            if repr(getattr(vae, name)) != repr(getattr(same, name)):
+            if _layers(getattr(vae, name)) != _layers(getattr(same, name)):
                 raise ValueError(f"its {name} has other layers than that of a "
                                  "conv_vae")
+        if type(vae) is not VAE or vae.log_p_x is not same.log_p_x:
+            raise ValueError(f"it is a {type(vae).__name__} of your own, or "
+                             "with a likelihood of your own")
     except ValueError as error:
         raise ValueError("save_model: load_model would refuse this network "
                          f"({error}); save a conv_vae whose parameters are "
@@ -74,6 +78,11 @@ def load_pretrained(name: str) -> VAE:
             f"{path}, which ships with minivae, is missing or damaged "
             f"({error}); restore it with pip install --force-reinstall "
             "minivae, or in a clone with git checkout") from error
+
+
+def _layers(layer):
+    """Return what a layer is: its class, not only how this is called."""
+    return type(layer), repr(layer), *map(_layers, sublayers(layer))
 
 
 def _read(path):

@@ -5,12 +5,14 @@ few bytes can claim 64 GiB. And with a changed byte, np.load may return other
 numbers, or leave an array out, and say nothing. So what minivae writes has a
 manifest, in JSON: each array's dtype and shape, and a SHA-256 of everything.
 """
+import errno
 import hashlib
 import io
 import json
 import math
 import os
 import re
+import stat
 import warnings
 import zipfile
 from pathlib import Path
@@ -61,11 +63,13 @@ def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
     if one byte of what it holds is wrong: only the reason, on one line, since
     the caller knows what to do about it.
     """
-    with open(path, "rb") as file:
+    with _open(path) as file:
         try:
             with zipfile.ZipFile(file) as archive, warnings.catch_warnings():
                 warnings.simplefilter("ignore")       # the error says enough
                 return _load(archive, os.fstat(file.fileno()).st_size)
+        except MemoryError:                # it is not the file's fault
+            raise
         except Exception as error:         # a damaged file raises nearly any
             raise ValueError(_reason(error)) from error
 
@@ -110,7 +114,7 @@ def read_file(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     read = _read_npz if path.suffix.lower() == ".npz" else _read_npy
     try:
-        file = open(path, "rb")
+        file = _open(path)
     except OSError as error:
         raise ValueError(f"{path} cannot be opened ({error.strerror}); name a "
                          "file that you may read") from error
@@ -118,6 +122,9 @@ def read_file(path: str | Path) -> dict[str, np.ndarray]:
         with file, warnings.catch_warnings():
             warnings.simplefilter("ignore")     # of files that Python 2 wrote
             return read(file, os.fstat(file.fileno()).st_size)
+    except MemoryError as error:
+        raise ValueError(f"{path} does not fit into memory ({error}); put "
+                         "fewer images there") from error
     except Exception as error:             # a damaged file raises nearly any
         raise ValueError(f"{path} cannot be read as an {path.suffix} file of "
                          f"numbers ({_reason(error)}); write it again"
@@ -150,13 +157,23 @@ def array_header(part: BinaryIO, size: int) -> Header:
     version = np.lib.format.read_magic(head)
     if version not in read:
         raise ValueError(f"its format is {version}")
-    shape, by_columns, dtype = read[version](head)
+    try:
+        shape, by_columns, dtype = read[version](head)
+    except MemoryError as error:             # of Python's parser, on nonsense
+        raise ValueError("an array's header is nonsense") from error
     if dtype.kind not in KINDS or not dtype.itemsize:
         raise ValueError(f"an array is of {dtype}, not of numbers")
     if (any(n < 0 for n in shape)
             or head.tell() + math.prod(shape) * dtype.itemsize != size):
         raise ValueError("an array's header does not fit its size")
     return Header(dtype, shape, by_columns)
+
+
+def _open(path):
+    """Open a file: a pipe would be waited for."""
+    if stat.S_ISFIFO(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is a pipe", str(path))
+    return open(path, "rb")
 
 
 def _headers(archive, size):
