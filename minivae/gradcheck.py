@@ -174,7 +174,8 @@ def broken_promises(layer: Layer, x: Array, dy: Array,
                     other: Array) -> list[str]:
     """Return which promises of Layer a layer breaks, a sentence for each.
 
-    x and other are two inputs of one shape, dy is an upstream for either.
+    x and other are two inputs of one shape, dy is an upstream gradient for
+    either.
     """
     problems, xp = [], get_xp(x)
 
@@ -206,15 +207,22 @@ def broken_promises(layer: Layer, x: Array, dy: Array,
         problems += [f"d{name} depends on earlier calls: backward adds to "
                      "it, or goes back through an old x"
                      for name in first if not same(first[name], again[name])]
-    if layer.grads.keys() != layer.params.keys():
-        problems.append(f"grads has {sorted(layer.grads)}, but params has "
-                        f"{sorted(layer.params)}")
-    for name, a in {"x": x, **layer.params}.items():
-        g = first.get(name, a)
+    problems += odd_gradients({"x": x, **layer.params}, first)
+    return list(dict.fromkeys(problems))
+
+
+def odd_gradients(arrays: dict, grads: dict) -> list[str]:
+    """Return, a sentence each, which gradients are not like their arrays."""
+    problems = []
+    if grads.keys() != arrays.keys():
+        problems.append(f"grads has {sorted(grads.keys() - {'x'})}, but "
+                        f"params has {sorted(arrays.keys() - {'x'})}")
+    for name, a in arrays.items():
+        g = grads.get(name, a)
         if (g.shape, g.dtype) != (a.shape, a.dtype):
             problems.append(f"d{name} is {g.dtype} of shape {g.shape}, but "
                             f"{name} is {a.dtype} of shape {a.shape}")
-    return list(dict.fromkeys(problems))
+    return problems
 
 
 # ---- what it found ---------------------------------------------------------

@@ -244,19 +244,8 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
     of the first convolution; all others follow. likelihood: as for VAE. rng:
     a numpy Generator, or a seed for one.
     """
-    who = "conv_vae"
-    if not isinstance(image_shape, (tuple, list)) or len(image_shape) != 3:
-        raise ValueError(f"{who}: image_shape is {image_shape}, but three "
-                         "sizes (H, W, C) were expected")
-    H, W, C = image_shape
-    check_sizes(who, height=H, width=W, channels=C, latent_dim=latent_dim,
-                filters=filters)
-    if H % 4 or W % 4 or min(H, W) < 8:
-        raise ValueError(
-            f"{who}: images of {H} x {W} do not fit: the decoder doubles "
-            "height and width twice and the encoder's two 3 x 3 convolutions "
-            "need 8 pixels, so both must be multiples of 4, 8 or more; crop "
-            "or pad them")
+    H, W, C = check_image_shape("conv_vae", image_shape)
+    check_sizes("conv_vae", latent_dim=latent_dim, filters=filters)
     settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
     D, F, h, w = latent_dim, filters, H // 4, W // 4
 
@@ -276,3 +265,19 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
         Conv2DTranspose(2 * F, F, 3, **up), ReLU(),     # (N, 4h, 4w, F)
         Conv2DTranspose(F, C, 3, padding="same", **settings)])
     return VAE(encoder, decoder, likelihood)                 # (N, H, W, C)
+
+
+def check_image_shape(who, shape) -> tuple[int, int, int]:
+    """Return (H, W, C); ValueError for images that a conv_vae cannot have."""
+    if not isinstance(shape, (tuple, list)) or len(shape) != 3:
+        raise ValueError(f"{who}: image_shape is {shape}, but three sizes "
+                         "(H, W, C) were expected")
+    H, W, C = shape
+    check_sizes(who, height=H, width=W, channels=C)
+    if H % 4 or W % 4 or min(H, W) < 8:
+        raise ValueError(
+            f"{who}: images of {H} x {W} do not fit: the decoder doubles "
+            "height and width twice and the encoder's two 3 x 3 convolutions "
+            "need 8 pixels, so both must be multiples of 4, 8 or more; crop "
+            "or pad them")
+    return H, W, C

@@ -5,6 +5,8 @@ above it, so that nobody meets a name before its explanation.
 """
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,8 +51,66 @@ def test_only_one_file_imports_cupy():
 
 def test_the_readme_lists_the_files_in_this_order():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    places = [readme.index(f"`minivae/{name}.py`") for name in ORDER]
+    table = readme[readme.index("## One way through"):]
+    places = [table.index(f"`minivae/{name}.py`") for name in ORDER]
     assert places == sorted(places)
+    assert len(readme.splitlines()) <= 150
+
+
+def test_the_first_storey_imports_nothing_from_the_second():
+    for name in ORDER:
+        assert not [module for module in imports(
+            ROOT / "minivae" / f"{name}.py") if "extras" in module], name
+
+
+# what a room of minivae/extras may use of the others
+ROOMS = {"runs": set(), "parallel": {"runs"}, "images": {"runs"},
+         "figures": set(), "explorer": {"figures"}}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_knows_only_what_it_should(room):
+    known = {room, *ROOMS[room]}
+    for path in (ROOT / "minivae" / "extras" / room).rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        used = {(node.module or node.names[0].name).split(".")[0]
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and node.level == 2}
+        assert used <= known, path
+
+
+def test_the_second_storey_has_no_other_rooms():
+    rooms = {path.name for path in (ROOT / "minivae" / "extras").iterdir()
+             if path.is_dir() and path.name != "__pycache__"}
+    assert rooms == set(ROOMS)
+
+
+def test_demos_use_no_private_names():
+    for path in (ROOT / "demos").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                assert not [alias.name for alias in node.names
+                            if alias.name.startswith("_")], path
+
+
+def test_a_toy_demo_loads_no_workers_no_mpi_and_no_zip_code():
+    code = ("import sys; sys.path.insert(0, 'demos'); import spiral\n"
+            "print([name for name in sys.modules if name.startswith("
+            "('minivae.extras.parallel', 'minivae.extras.runs.npz', "
+            "'minivae.extras.images', 'mpi4py', 'cloudpickle'))])")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT,
+                          capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_functions_of_the_first_storey_fit_on_a_screen():
+    for name in ORDER:
+        path = ROOT / "minivae" / f"{name}.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                size = node.end_lineno - node.lineno + 1
+                assert size <= 40, f"{name}.{node.name} has {size} lines"
 
 
 def test_public_names_have_docstrings():
@@ -63,12 +123,12 @@ def test_public_names_have_docstrings():
                 assert ast.get_docstring(node), f"{path}: {node.name}"
 
 
-def test_the_readme_lists_every_demo_and_its_pictures_are_small():
+def test_the_readmes_list_every_demo_and_their_pictures_are_small():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    demos = {demo.name for demo in (ROOT / "demos").glob("*.py")}
-    for demo in demos:
-        assert f"`{demo}`" in readme
-    shown = set(re.findall(r"demos/pictures/([\w.]+)", readme))
+    course = (ROOT / "demos" / "README.md").read_text(encoding="utf-8")
+    for demo in (ROOT / "demos").glob("*.py"):
+        assert f"`{demo.name}`" in readme and f"`{demo.name}`" in course
+    shown = set(re.findall(r"pictures/([\w.]+)", readme + course))
     pictures = list((ROOT / "demos" / "pictures").iterdir())
     assert shown == {path.name for path in pictures}
     assert sum(path.stat().st_size for path in pictures) < 3e6

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minivae import train
+from minivae import files
 from minivae.extras.runs import npz
 from minivae.extras.runs.npz import load, read_file, save
 
@@ -418,10 +418,10 @@ def a_disk(how, write=io.FileIO.write):
 
 
 @pytest.mark.parametrize("owner, name, fault, message", [
-    (train, "open", a_disk("full"), "No space left"),
-    (train, "open", a_disk("full at last"), "No space left"),
-    (train, "open", a_disk("bad"), "the disk gave back something else"),
-    (train, "open", no_rights, "Permission denied"),
+    (files, "open", a_disk("full"), "No space left"),
+    (files, "open", a_disk("full at last"), "No space left"),
+    (files, "open", a_disk("bad"), "the disk gave back something else"),
+    (files, "open", no_rights, "Permission denied"),
     (os, "fsync", no_space, "No space left"),
     (Path, "read_bytes", no_space, "No space left"),
     (Path, "replace", no_rights, "Permission denied")])
