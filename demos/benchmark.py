@@ -452,12 +452,12 @@ def check_options(parser, args):
         parser.error(f"--batch-sizes are at most {largest} on this device")
     if args.device == "gpu" and (args.growth or args.profile):
         parser.error("--growth and --profile measure the CPU; leave --device "
-                     "gpu away")
+                     "gpu out")
     if args.rounds and (args.growth or args.profile):
-        parser.error("--rounds is for the comparison; leave it away")
+        parser.error("--rounds is for the comparison; leave it out")
     if args.growth and args.batch_sizes:
         parser.error("--growth has batches of its own; leave --batch-sizes "
-                     "away")
+                     "out")
     if args.profile and len(args.batch_sizes or []) > 1:
         parser.error("--profile takes one of --batch-sizes only")
 

@@ -4,11 +4,11 @@
 
 Five mistakes, put into minivae one at a time. Four are from VAEs and layers
 that people have published; the fifth is one that their gradient checks, with
-an upstream of ones, could not have seen. Each is trained for a while, and its
-landscape drawn: it looks fine, or as if it needed more training. (One trains
-exactly as the correct one does; only the ELBO that it reports is wrong.) The
-true ELBO is that of the trained weights, computed by correct code. Three
-checks tell the mistakes apart:
+an upstream gradient of ones, could not have seen. Each is trained for a while,
+and its landscape drawn: it looks fine, or as if it needed more training. (One
+trains exactly as the correct one does; only the ELBO that it reports is
+wrong.) The true ELBO is that of the trained weights, computed by correct code.
+Three checks tell the mistakes apart:
 
     gradients   backward against finite differences of forward: worst error
     spread      the standard deviation of sampled codes, in units of sigma: 1

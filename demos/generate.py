@@ -139,7 +139,7 @@ def check_options(args):
             setattr(args, name, default)
         elif name not in uses:
             raise ValueError(f"--{name} changes nothing in what {args.what} "
-                             f"makes of this as a {kind} file; leave it away")
+                             f"makes of this as a {kind} file; leave it out")
 
 
 # ---- what is given ---------------------------------------------------------

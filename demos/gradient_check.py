@@ -60,7 +60,7 @@ def check_layers(draw, settings):
 def check_losses(draw):
     """Each gives a value and its gradients for every image, (N,), (N, ...).
 
-    So an upstream dy (N,) reaches a gradient as dy[:, None]·gradient.
+    So an upstream gradient dy (N,) reaches a gradient as dy[:, None]·gradient.
     """
     N, D = 5, 3
     z, mu, logvar = (draw((N, D)) for _ in range(3))

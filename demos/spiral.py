@@ -68,8 +68,8 @@ def loss_and_grads(vae, x, eps, variational):
     log_p, _, dy, _ = gaussian_logpdf(x, y, 2 * math.log(SIGMA))
     kl, kl_dmu, kl_dlogvar = gaussian_kl(mu, logvar)
 
-    # loss = 1/N Σ [KL − log p(x|z)], from its end to its beginning; mu and
-    # logvar feed both terms, so their gradients add up
+    # Backwards from loss = 1/N Σ [KL − log p(x|z)]; mu and logvar feed both
+    # terms, so their gradients add up
     dz = vae.decoder.backward(-dy / N)
     dmu, dlogvar = reparameterize_backward(dz, logvar, eps)
     vae.encoder.backward(np.concatenate(

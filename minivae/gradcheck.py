@@ -61,9 +61,9 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
     """|a − n| / (|a| + |n|), element by element; inf where not finite.
 
     A tiny gradient is often a cancelled sum: its rounding error stays. So no
-    denominator is below a thousandth of the
-    largest: at a tolerance of 1e-7, a mistake of 2·1e-3·1e-7 = 2e-10 times
-    the largest gradient is still seen (2: |a| + |n| is twice |a|).
+    denominator is below a thousandth of the largest: at a tolerance of 1e-7,
+    a mistake of 2·1e-3·1e-7 = 2e-10 times the largest gradient is still seen
+    (2: |a| + |n| is twice |a|).
     """
     size = abs(analytic) + abs(numeric)
     largest = size.max(initial=0, where=np.isfinite(size))
@@ -139,7 +139,7 @@ def check_function(name: str, f: Callable, dy: Array | float, pairs: dict, *,
 
 def compare(name: str, f: Callable, dy: Array | float, pairs: dict,
             tolerance: float) -> list["Row"]:
-    """Hold every gradient in pairs against finite differences of f."""
+    """Compare every gradient in pairs with finite differences of f."""
     # tqdm is imported only here, so that `import minivae` stays quick
     from tqdm import tqdm
     rows = []

@@ -152,7 +152,7 @@ class Sigmoid(Layer):
 
 
 class Reshape(Layer):
-    """(N, ...) -> (N, *shape): the same numbers, arranged anew."""
+    """(N, ...) -> (N, *shape): the same numbers, rearranged."""
 
     def __init__(self, shape: Sequence[int]):
         super().__init__()

@@ -2,9 +2,8 @@
 
 Nobody needs to read this to understand a VAE. Each function below computes
 what the plain one of the same name computes, to the last bit or up to
-rounding (tests/test_quick.py); `function.plain` is the plain one. In brackets
-is how much longer a training step takes with the plain form in its place
-(`python demos/benchmark.py --profile`).
+rounding (tests/test_quick.py); `function.plain` is the plain one. How much
+longer a step takes with it, `python demos/benchmark.py --profile` measures.
 
 Half of a step's time goes into products of matrices, which NumPy leaves to
 OpenBLAS. The rest is memory traffic, and that is where time is saved: by
@@ -87,7 +86,7 @@ def correlate_dw(x: Array, dy: Array, kernel_size: tuple, strides: tuple,
     """dw, the sum over tiles.
 
     forward has made these cols already, but they are KH·KW times as large as
-    x: to make them anew is quicker than to keep and fetch them.
+    x: making them again is quicker than keeping and fetching them.
     """
     (KH, KW), C, F = kernel_size, x.shape[-1], dy.shape[-1]
     dw = get_xp(x).zeros((KH * KW * C, F), x.dtype)

@@ -24,8 +24,6 @@ def epoch(vae: VAE, images: Array, batch_size: int,
     ValueError for a batch_size below 1 or above N, and for pixels of floating
     point that are not in 0..1.
     """
-    check_pixels("epoch", images)
-    check_bytes(images)
     for places, eps in draw_batches(vae, images, batch_size, rng):
         yield to_float(images[places], eps.dtype), eps
     # Not after each step: memory that is freed goes back to the system, and
@@ -42,6 +40,8 @@ def draw_batches(vae: VAE, images: Array, batch_size: int,
     """
     N = len(images)
     check_batch_size(batch_size, N)
+    check_pixels("epoch", images)
+    check_bytes(images)
     eps = vae.noise(N, rng)
     order = move(rng.permutation(N), get_xp(images))
     for start in range(0, N, batch_size):

@@ -128,8 +128,8 @@ class VAE:
 
         x is (N, ...), eps (N, D). beta weighs the KL: above 1 codes cost
         more than they should (Higgins et al. 2017), below 1 less, and with
-        0 and eps = 0 there is left what an ordinary autoencoder minimises.
-        Raises ValueError for a batch of none.
+        0 and eps = 0 what remains is an ordinary autoencoder's loss.
+        Raises ValueError for an empty batch.
         """
         if len(x) == 0:
             raise ValueError("loss_and_grads: the batch has no image, and the "
@@ -177,15 +177,15 @@ class VAE:
         """
         z = self.noise(n, rng)
         parts = [self.decode(z[start:start + 100], apply_sigmoid=True)
-                 for start in range(0, n, 100)]    # few at a time, for memory
+                 for start in range(0, n, 100)]    # a few at a time: memory
         self.forget()
         return get_xp(z).concatenate(parts)
 
     def noise(self, n: int, rng: Seed = None) -> Array:
         """Draw eps ~ N(0, 1), (n, D), for n images.
 
-        It is rounded only after it was drawn, and by NumPy: so float32 and
-        float64, CPU and GPU see the same numbers.
+        Drawn in float64 by NumPy, then rounded: so float32 and float64, CPU
+        and GPU see the same numbers.
         """
         check_sizes("noise", n=n)
         rng = np.random.default_rng(rng)

@@ -577,7 +577,7 @@ def test_workers_have_something_to_do(monkeypatch):
     args, notes = settle(monkeypatch, ["--workers", 5], cores=4)
     assert args.workers == 5 and "5 workers share 4 cores" in notes[0]
     assert settle(monkeypatch, [], xp=None)[0].workers == 1      # on a GPU
-    with pytest.raises(ValueError, match="leave it away, or compute with "
+    with pytest.raises(ValueError, match="leave it out, or compute with "
                        "--device cpu"):
         settle(monkeypatch, ["--workers", 2], xp=None)
 

@@ -2,7 +2,7 @@
 
 Ctrl-C, while the other modules load, just ends it. They take a second, and
 Python would print a traceback from somewhere in NumPy. Later, command_line.run
-sees to Ctrl-C.
+handles Ctrl-C.
 
 And Matplotlib heeds a notebook's choice of a backend, which a program that
 the notebook starts inherits, but cannot always import. What else Matplotlib

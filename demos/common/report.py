@@ -11,7 +11,7 @@ FILES = {
     "grid_final.png": "the landscape: what each place of the plane decodes to",
     "grid.gif": "how it grew, picture by picture",
     "reconstructions.png": "test images, and what their codes decode to",
-    "samples.png": "what nobody ever made: codes drawn from the prior",
+    "samples.png": "new images: codes drawn from the prior, decoded",
     "latent_scatter.png": "where the test images lie in the plane, by class",
     "curves.png": "the ELBO, after the first epoch; log.csv has the numbers",
     "binarization.png": "what it was trained on: grey images made black and "

@@ -166,10 +166,10 @@ def share_out(args: argparse.Namespace, xp: ModuleType) -> list[str]:
         args.workers = max(1, min(useful, share // 8)) if xp is np else 1
     if args.workers > 1 and xp is not np:
         raise ValueError("--workers shares a batch among a CPU's cores; leave "
-                         "it away, or compute with --device cpu")
+                         "it out, or compute with --device cpu")
     if args.workers > max(1, share):
         raise ValueError(f"--workers is {args.workers}, but there are only "
-                         f"{share} images in a batch; leave it away")
+                         f"{share} images in a batch; leave it out")
     if args.workers > max(1, useful):
         notes.append(f"{args.workers} workers share {useful} cores; more than "
                      "one for each core makes it slower")

@@ -45,7 +45,7 @@ function relu(x) {
 /* A transposed convolution: each pixel x[p,q] paints a kernel of its size
    into y, at row p·SH and column q·SW, less the zeros that padding has put
    before; where kernels overlap, they add up. w is (KH, KW, F, C), as in
-   Keras. See unpatches in conv.py. */
+   Keras. See col2im in conv.py. */
 function transpose(x, { w, b, kernel, strides, before, input, output }) {
   const [KH, KW] = kernel, [SH, SW] = strides, [top, left] = before;
   const [P, Q, C] = input, [H, W, F] = output;
@@ -57,9 +57,9 @@ function transpose(x, { w, b, kernel, strides, before, input, output }) {
       if (row < 0 || row >= H || column < 0 || column >= W) continue;
       const to = (row * W + column) * F, from = (p * Q + q) * C;
       for (let f = 0; f < F; f++) {
-        const tap = ((i * KW + j) * F + f) * C;
+        const at = ((i * KW + j) * F + f) * C;
         let sum = 0;
-        for (let c = 0; c < C; c++) sum += x[from + c] * w[tap + c];
+        for (let c = 0; c < C; c++) sum += x[from + c] * w[at + c];
         y[to + f] += sum;
       }
     }

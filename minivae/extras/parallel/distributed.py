@@ -62,6 +62,7 @@ class Distributed:
             N = len(places)
             mine = slice(N * i // n, N * (i + 1) // n)
             yield to_float(images[places[mine]], eps.dtype), eps[mine]
+        self.team.forget()
 
     def loss_and_grads(self, x: Array, eps: Array,
                        beta: float = 1.0) -> tuple[float, dict]:
