@@ -1,7 +1,8 @@
 """Convolution and transposed convolution: Dense, applied to every window.
 
-im2col copies each window of x that the kernel sees into a row of a matrix,
-cols. So a convolution is a Dense on these rows, and so is its chain rule:
+im2col copies each window of x that the kernel sees into a row, and calls all
+rows cols. A convolution is a Dense on these rows, with w as a matrix of
+(KH·KW·C, F), and has Dense's chain rule:
 
     y  = cols·w          dw = colsᵀ·dy          dcols = dy·wᵀ
 
@@ -14,15 +15,16 @@ many gradients. So
     correlate_dx   dx = col2im(dy·wᵀ)      the chain rule, with respect to x
     correlate_dw   dw = im2col(x)ᵀ·dy      the chain rule, with respect to w
 
-and these three functions are two layers:
+and these three functions make up two layers:
 
                    forward         backward: dx      dw
     Conv2D         correlate       correlate_dx      correlate_dw
-    ...Transpose   correlate_dx    correlate         correlate_dw
+    ...Transpose   correlate_dx    correlate         correlate_dw (x and dy
+                                                     exchanged)
 
-A transposed convolution is a convolution run backwards, so its own backward
-is that convolution run forwards. It is no inverse: it undoes the shapes, not
-the numbers.
+A transposed convolution uses a convolution's dx as its forward, so its own
+backward is that convolution. It is no inverse: it leads back to an image size
+that the convolution could have come from, not to its numbers.
 
 Images are (N, H, W, C), channels last; padding means exactly what it means
 in Keras on TensorFlow. As everywhere in deep learning, the kernel is not
@@ -81,7 +83,7 @@ def col2im(cols: Array, image_size: tuple, kernel_size: tuple,
     cols = cols.reshape(N, OH, OW, KH, KW, C)
     x = get_xp(cols).zeros(
         (N, top + H + bottom, left + W + right, C), cols.dtype)
-    for i in range(KH):
+    for i in range(KH):         # at one i, j, no two windows share a pixel
         for j in range(KW):
             x[:, i:i + SH * OH:SH, j:j + SW * OW:SW] += cols[:, :, :, i, j]
     return x[:, top:top + H, left:left + W]
@@ -168,8 +170,8 @@ class Conv2D(Convolution):
     """y = im2col(x)·w + b: x (N, H, W, C) -> y (N, OH, OW, F).
 
     OH = ceil(H / SH) for padding "same", floor((H − KH) / SH) + 1 for
-    "valid"; OW alike. kernel_size and strides are a whole number, or (rows,
-    columns).
+    "valid"; OW alike. kernel_size and strides are each a whole number, or a
+    pair (rows, columns).
     """
 
     @property
@@ -180,7 +182,7 @@ class Conv2D(Convolution):
     @expects("N", "H", "W", "in_channels")
     def forward(self, x: Array) -> Array:
         y = correlate(x, self.params["w"], self.strides, self.padding)
-        y += self.params["b"]                # in place: y is still ours alone
+        y += self.params["b"]                # in place: nobody else has y yet
         self.cache = x
         return y
 
@@ -197,7 +199,7 @@ class Conv2DTranspose(Convolution):
     """The transpose of a Conv2D: x (N, H, W, C) -> y (N, OH, OW, F).
 
     OH = H·SH for padding "same", H·SH + max(KH − SH, 0) for "valid"; OW
-    alike. w (KH, KW, F, C) is that Conv2D's, which takes F channels to C.
+    alike. w has the shape it has in the Conv2D from F channels to C.
     """
 
     @property
@@ -219,6 +221,7 @@ class Conv2DTranspose(Convolution):
     @expects_dy
     def backward(self, dy: Array) -> Array:
         x, w = self.cache, self.params["w"]
+        # dy plays the part of an image here, and x that of its output
         dx, dw = correlate_and_dw(dy, w, x, self.strides, self.padding)
         self.grads = {"w": dw, "b": sum_pixels(dy)}
         return dx

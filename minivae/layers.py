@@ -1,24 +1,27 @@
 """The Layer contract, and the layers that are not convolutions.
 
-A layer is a function y = f(x; params) that also knows its own chain rule:
-backward takes dL/dy and returns dL/dx, and leaves dL/dparam in `grads`.
-That is all of backpropagation; Sequential only chains it.
+A layer is a function y = f(x; params) that also knows its own chain rule: from
+dL/dy, the gradient of the loss L, backward computes dL/dx, which it returns,
+and dL/dparam, which it leaves in `grads`. That is all of backpropagation;
+Sequential only chains it.
 
 Every backward comes from one statement. Let J be the Jacobian of a layer,
-J[i, j] = dy[i]/dx[j], with x and y as vectors. The loss L depends on x[j]
-through every y[i], so dL/dx[j] = Σᵢ dL/dy[i]·J[i, j], that is
+J[i, j] = ∂y[i]/∂x[j], with x and y as vectors. The loss depends on x[j]
+through every y[i], so dL/dx[j] = Σᵢ dL/dy[i]·J[i, j]. With dx for dL/dx and
+dy for dL/dy, as everywhere below, that is
 
     dx = Jᵀ·dy               (a vector-Jacobian product)
 
 J itself is never built: it has a number for each pair of elements. What is
 linear, y = A·x, has J = A, so its backward is multiplication by Aᵀ, for a
-Dense as for a convolution; what acts element by element has a diagonal J.
+convolution as for a Dense (whose images are rows, so that A is wᵀ); what acts
+element by element has a diagonal J.
 
 Letters, in every file: N images, H W height and width, OH OW those of a
 convolution's output, C channels, F filters, KH KW the kernel's height and
 width, SH SW the strides, D latent dimensions. `dname` is dL/dname, with the
-shape and dtype of name; dy, which comes from the layers behind, is called the
-upstream gradient.
+shape and dtype of name; dy, which comes from the layers after this one, is
+called the upstream gradient.
 """
 import math
 from collections.abc import Iterable, Sequence
@@ -38,8 +41,8 @@ class Layer:
 
     forward(x) -> y     keeps in self.cache what backward will need
     backward(dy) -> dx  goes back through the *last* forward; overwrites
-                        self.grads, never adds to it (there is no
-                        zero_grad), and changes neither params nor dy
+                        self.grads, never adds to it (so nobody has to set
+                        gradients to zero), and changes neither params nor dy
     params, grads       dicts of arrays with the same keys, such as "w", "b"
     layers              those that it is made of, if it is made of layers
     """
@@ -49,8 +52,9 @@ class Layer:
     layers: Sequence["Layer"] = ()
 
     def __new__(cls, *args, **kwargs):
-        layer = super().__new__(cls)       # a layer without parameters needs
-        vars(layer).update(params={}, grads={})           # no __init__ at all
+        # so that a layer without parameters needs no __init__
+        layer = super().__new__(cls)
+        vars(layer).update(params={}, grads={})
         return layer
 
     def __init__(self, **params):
@@ -84,7 +88,7 @@ class Layer:
         for layer in sublayers(self):
             layer.forget()
 
-    def __getstate__(self):                    # a pickle or copy without it
+    def __getstate__(self):      # leave the cache out of pickles and copies
         return {name: value for name, value in vars(self).items()
                 if name not in ("cache", "y_kind")}
 
@@ -132,8 +136,8 @@ class ReLU(Layer):
     @expects_dy
     def backward(self, dy: Array) -> Array:
         y = self.cache
-        # dy/dx is 1 where x > 0, which is where y > 0, and 0 elsewhere.
-        # (At the kink itself, x = 0, we choose 0, as every framework does.)
+        # ∂y/∂x is 1 where x > 0, which is where y > 0, and 0 elsewhere.
+        # (At the kink itself, x = 0, we choose 0, as the frameworks do.)
         return dy * (y > 0)
 
 
@@ -164,8 +168,8 @@ class Reshape(Layer):
     def forward(self, x: Array) -> Array:
         if math.prod(x.shape[1:]) != math.prod(self.shape):
             raise ValueError(f"{self}: x has shape {x.shape}, but "
-                             f"{math.prod(self.shape)} numbers per image were "
-                             "expected")
+                             f"{math.prod(self.shape)} numbers for each of N "
+                             "were expected")
         self.cache = x
         return x.reshape(len(x), *self.shape)
 
@@ -178,7 +182,7 @@ class Reshape(Layer):
 
 
 class Flatten(Layer):
-    """(N, H, W, C) -> (N, H·W·C), or whatever follows N in one row."""
+    """(N, ...) -> (N, the product of the other sizes)."""
 
     @expects("N", ...)
     def forward(self, x: Array) -> Array:
@@ -235,7 +239,7 @@ def relu(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """Return σ(x) without overflow: e^−|x| is never above 1."""
     xp = get_xp(x)
-    e = xp.exp(xp.minimum(x, -x))     # (abs would have no complex derivative)
+    e = xp.exp(xp.minimum(x, -x))   # −|x|; with abs, a complex x would not do
     return xp.where(x >= 0, 1, e) / (1 + e)
 
 
@@ -243,10 +247,11 @@ def glorot_uniform(shape: tuple, rng: Seed = None,
                    dtype=np.float32) -> np.ndarray:
     """Draw weights that keep the size of signals from layer to layer.
 
-    Uniform in ±sqrt(6 / (fan_in + fan_out)), so that neither activations
-    (forward) nor gradients (backward) grow or fade (Glorot & Bengio 2010,
-    eq. 16). As in Keras, the last two axes of shape are the channels, those
-    before them the kernel's.
+    Uniform in ±sqrt(6 / (fan_in + fan_out)): behind activations that are
+    nearly linear, neither signals (forward) nor gradients (backward) grow or
+    fade (Glorot & Bengio 2010, eq. 16). (A ReLU halves their mean square.) As
+    in Keras, the last two axes of shape are the channels, those before them
+    the kernel's.
     """
     rng = np.random.default_rng(rng)
     fan_sum = math.prod(shape[:-2]) * (shape[-2] + shape[-1])
@@ -257,10 +262,12 @@ def glorot_uniform(shape: tuple, rng: Seed = None,
 # ---- layers in layers ------------------------------------------------------
 
 class Params(dict):
-    """Parameters by name. They belong to layers: only those replace them."""
+    """Parameters by name. To replace an array, do it in its layer, not here.
+    """
 
     def __setitem__(self, name: str, p: Array) -> None:
-        if p is not self.get(name):        # it is, after params[name] -= ...
+        # params[name] -= ... ends by assigning the same array: allowed
+        if p is not self.get(name):
             raise TypeError(f"{name} would be replaced in this dict only; "
                             "write into it, params[name][...] = ..., or "
                             "replace it in its layer's own params")
@@ -297,8 +304,8 @@ def sublayers(layer: Layer) -> list[Layer]:
 def check_layers(who, layers: Iterable[tuple]) -> None:
     """Refuse one layer object in two places, and what is no layer.
 
-    A layer keeps what its last forward saw, and the gradients of its last
-    backward: of two places, those of the other would be lost.
+    A layer remembers its last forward and backward only: in two places, what
+    belongs to the first would be lost.
     """
     places: dict[int, str] = {}
 

@@ -3,16 +3,17 @@
 Kingma & Ba 2015, algorithm 1, for each parameter p with gradient g, at step t:
 
     m ← β₁·m + (1 − β₁)·g          running mean of the gradient
-    v ← β₂·v + (1 − β₂)·g²         and of its square
-    m̂ = m / (1 − β₁ᵗ)              both begin at 0, so they are too small at
-    v̂ = v / (1 − β₂ᵗ)              first, by these factors
+    v ← β₂·v + (1 − β₂)·g²         running mean of its square
+    m̂ = m / (1 − β₁ᵗ)              corrected for their beginning at 0
+    v̂ = v / (1 − β₂ᵗ)
     p ← p − α·m̂ / (√v̂ + ε)
 
-Three changes leave the result as it is and save operations. The first line is
-m += (1 − β₁)·(g − m), v likewise. Both corrections go into one number,
-α·√(1 − β₂ᵗ) / (1 − β₁ᵗ), which multiplies m / (√v + ε) (section 2's last
-lines; ε is then relative to √v, as it is in Keras). And all parameters are
-one long vector, so that a step is few operations, not few for each of them.
+Three rearrangements save operations. The first line is m += (1 − β₁)·(g − m),
+v likewise. Both corrections go into one number, α·√(1 − β₂ᵗ) / (1 − β₁ᵗ),
+which multiplies m / (√v + ε) (section 2's last lines): this one changes the
+result a little, since ε is added to √v, as in Keras, and not to √v̂. And all
+parameters are one long vector: a step takes a few operations in all, not a
+few per parameter.
 """
 import itertools
 import math
@@ -54,7 +55,7 @@ class Adam:
 
     @property
     def m(self) -> dict:
-        """The running mean of each gradient, by name: parts of the vector."""
+        """The running mean of each gradient, by name: views of one vector."""
         return unflatten(self._m, self.params)
 
     @property
@@ -81,7 +82,7 @@ class Adam:
             p -= d                                           # in place
 
     def _check(self, grads):
-        # gradients of a VAE or Sequential say of which parameters they are
+        # the gradients of a VAE or Sequential carry their parameters along
         theirs = getattr(grads, "params", self.params)
         if any(p is not self.params.get(name) for name, p in theirs.items()):
             raise ValueError("Adam: these gradients are not of the parameters "
@@ -89,7 +90,7 @@ class Adam:
                              "replaced them or of another model; make a new "
                              "Adam(vae.params), after vae.to(...)")
         for what, found in ("gradients", grads), ("params", self.params):
-            odd = {name for name, _ in
+            odd = {name for name, _ in              # in one of them only
                    shapes(found).items() ^ self.shapes.items()}
             if odd:
                 raise ValueError(f"Adam: {what} differ in name, shape, dtype "
@@ -99,6 +100,7 @@ class Adam:
 
 @fused
 def _update(m, v, g, one_minus_beta_1, one_minus_beta_2, rate, epsilon):
+    # changes m and v in place, and returns the change of the parameters
     m += one_minus_beta_1 * (g - m)
     v += one_minus_beta_2 * (g * g - v)
     return rate * m / (get_xp(v).sqrt(v) + epsilon)

@@ -1,10 +1,12 @@
 """The variational autoencoder: its bound, the bound's gradient, its networks.
 
-A decoder turns a code z, drawn from the prior p(z) = N(0, I), into the
-probability of ink in every pixel, p(x|z). How probable is an image x then?
-p(x) = ∫ p(x|z)·p(z) dz: nobody can compute that integral, or try all z. But
-few z could have made x, and an encoder can learn to say which: q(z|x), a
-Gaussian cloud of codes N(mu, e^logvar). For every single z, by Bayes' rule,
+A decoder turns a code z, drawn from the prior p(z) = N(0, I), into a
+distribution of images, p(x|z): for each pixel, a probability of ink. How
+probable is an image x then? p(x) = ∫ p(x|z)·p(z) dz has no closed form, and a
+grid over z is hopeless beyond a few dimensions. But few z could have made x,
+and an encoder can learn to say which: q(z|x) = N(mu, σ²), a Gaussian cloud of
+codes, independent in each dimension, with σ² = e^logvar. For every single z,
+by Bayes' rule,
 
     p(x) = p(x|z)·p(z) / p(z|x)
 
@@ -15,22 +17,22 @@ z ~ q(z|x):
                ------------------ the ELBO -----------
 
 A KL divergence, E[log q(z|x) − log p(z|x)], is never negative; so the first
-term is a lower bound of log p(x), the evidence (Kingma & Welling 2014, eq. 2
-and 3). To raise it makes images more probable or narrows the gap, which is 0
+term is a lower bound on log p(x), the evidence (Kingma & Welling 2014, eq. 1
+and 2). Raising it makes images more probable, or narrows the gap, which is 0
 where q(z|x) is the true posterior p(z|x).
 
 The gradient. The mean is over z ~ q(z|x), which depends on the encoder; and
-no gradient passes through a draw: a random number has no derivative by mu.
-The *reparameterization trick* draws eps ~ N(0, I) instead, and computes
-z = mu + σ·eps. z is distributed as before, but the randomness is an input
-now, and z a smooth function of mu and σ.
+backpropagation cannot pass through a draw: a random number has no derivative
+with respect to mu. The *reparameterization trick* draws eps ~ N(0, I) instead
+and computes z = mu + σ·eps. z is distributed as before, but the randomness is
+an input now, and z a smooth function of mu and σ.
 
 One z for each image estimates the ELBO without bias, and that is what we
 train on: Adam averages over many steps anyway. E[log q(z|x) − log p(z)] also
-has a closed form, KL(q(z|x) ‖ p(z)) (losses.gaussian_kl). As does the
-tutorial, we take the one-sample estimate: it needs no more than two
-densities, so that other priors will do; and once q(z|x) is near p(z|x) its
-noise partly cancels that of log p(x|z) (demos/elbo.py measures both).
+has a closed form, KL(q(z|x) ‖ p(z)) (losses.gaussian_kl). Like the tutorial,
+we take the one-sample estimate: it needs no more than two densities, so that
+other priors will do; and once q(z|x) is near p(z|x), the noise of the KL
+estimate partly cancels that of log p(x|z) (demos/elbo.py measures both).
 """
 from types import ModuleType
 from typing import Any
@@ -45,7 +47,7 @@ from .layers import (Dense, Flatten, Grads, Layer, Params, ReLU, Reshape,
 from .losses import (bernoulli_logpdf, gaussian_logpdf,
                      gaussian_pixels_logpdf)
 
-# log p(x|z) from a decoder's logits; σ(logit) is the mean of a pixel in both
+# log p(x|z) from a decoder's logits; sigmoid(logit) is a pixel's mean in both
 LIKELIHOODS = {"bernoulli": bernoulli_logpdf,
                "continuous": gaussian_pixels_logpdf}
 
@@ -62,19 +64,20 @@ def reparameterize(mu: Array, logvar: Array, eps: Array) -> Array:
 
 def reparameterize_backward(dz: Array, logvar: Array,
                             eps: Array) -> tuple[Array, Array]:
-    """Return dmu and dlogvar: dz/dmu = 1, and dz/dlogvar = ½·σ·eps."""
+    """Return dmu and dlogvar: ∂z/∂mu = 1, and ∂z/∂logvar = ½·σ·eps."""
     return dz, dz * (0.5 * get_xp(dz).exp(0.5 * logvar) * eps)
 
 
 class VAE:
     """A VAE of any two networks that fit together.
 
-    encoder: images (N, ...) -> (N, 2·D), mu beside logvar
+    encoder: images (N, ...) -> (N, 2·D), mu and logvar side by side
     decoder: codes z (N, D) -> logits (N, ...), one for each pixel; it begins
-    with a Dense, or another layer whose in_features are D
+    with a Dense, or another layer with in_features = D
     likelihood: "bernoulli" for pixels of 0 and 1, "continuous" for all grey
     values in between (a Gaussian)
-    Raises ValueError where these do not fit, or share a layer.
+    Raises ValueError where they share a layer, and where a call finds that
+    their sizes do not fit; TypeError for what is no layer.
     """
 
     cache: Any = None
@@ -87,7 +90,7 @@ class VAE:
                              f"{' or '.join(map(repr, LIKELIHOODS))}")
         self.encoder, self.decoder = encoder, decoder
         check_layers("VAE", self._networks())
-        self.latent_dim                          # refuses a decoder without
+        self.latent_dim                  # raises if the decoder does not say D
         self.likelihood = likelihood
         self.log_p_x = LIKELIHOODS[likelihood]
 
@@ -99,8 +102,8 @@ class VAE:
         x is (N, ...), eps (N, D) ~ N(0, 1). reconstruction = log p(x|z) and
         kl = log q(z|x) − log p(z), at z = reparameterize(mu, logvar, eps).
         The mean of kl over eps is KL(q(z|x) ‖ p(z)); one draw can be below 0.
-        Raises ValueError for pixels that are not in 0..1. (On a GPU nothing
-        is looked at here, since each look would wait for it.)
+        Raises ValueError for pixels that are not in 0..1. (On a GPU values are
+        not checked here: that would make the CPU wait.)
         """
         if type(x) is np.ndarray:
             check_pixels("VAE", x)
@@ -110,9 +113,11 @@ class VAE:
         check_array("VAE", "the decoder's output", logits, x.shape, like=x)
         log_p_x, dlogits = self.log_p_x(x, logits)
         log_p_z, dz_prior, _, _ = gaussian_logpdf(z)
-        # z is eps, shifted and stretched by σ; so its density is that of
-        # eps, over σ. (It equals gaussian_logpdf(z, mu, logvar), but there
-        # z − mu would lose eps to rounding where σ is small.)
+        # z is eps, shifted and stretched by σ; so its density is that of eps,
+        # divided by the product of all σ (change of variables). It equals
+        # gaussian_logpdf(z, mu, logvar), but there z − mu would lose eps to
+        # rounding where σ is small. (dlogits and dz_prior are the gradients
+        # of log p(x|z) and log p(z), not yet of the loss.)
         log_q = gaussian_logpdf(eps)[0] - 0.5 * logvar.sum(axis=1)
         self.cache = logvar, dlogits, dz_prior
         return log_p_x, log_q - log_p_z
@@ -124,12 +129,12 @@ class VAE:
 
     def loss_and_grads(self, x: Array, eps: Array,
                        beta: float = 1.0) -> tuple[Array, dict]:
-        """Return minus the mean ELBO, one number, and its gradients by name.
+        """Return the loss, one number, and its gradients by name.
 
-        x is (N, ...), eps (N, D). beta weighs the KL: above 1 codes cost
-        more than they should (Higgins et al. 2017), below 1 less, and with
-        0 and eps = 0 what remains is an ordinary autoencoder's loss.
-        Raises ValueError for an empty batch.
+        With beta = 1 it is minus the mean ELBO. x is (N, ...), eps (N, D).
+        beta weighs the KL: above 1 codes cost more than they should (Higgins
+        et al. 2017), below 1 less, and with 0 and eps = 0 what remains is an
+        ordinary autoencoder's loss. Raises ValueError for an empty batch.
         """
         if len(x) == 0:
             raise ValueError("loss_and_grads: the batch has no image, and the "
@@ -141,9 +146,9 @@ class VAE:
         # Backwards, from the loss to the encoder:
         #   loss = 1/N Σ [ β·log q(z|x) − log p(x|z) − β·log p(z) ]
         N, (logvar, dlogits, dz_prior) = len(x), self.cache
-        # through the decoder; dlogits is d log p(x|z)/dlogits
+        # through the decoder, and its last step is log p(x|z)
         dz = self.decoder.backward(-dlogits / N)
-        # z is also in log p(z): its gradients add up
+        # z also enters log p(z), so the two gradients add
         dz = dz - beta * dz_prior / N
         # z = mu + e^(logvar/2)·eps
         dmu, dlogvar = reparameterize_backward(dz, logvar, eps)
@@ -172,8 +177,9 @@ class VAE:
     def sample(self, n: int = 100, rng: Seed = None) -> Array:
         """Decode n codes z ~ N(0, 1): each pixel's probability of ink.
 
-        N(0, 1) is the prior p(z), towards which the KL has pulled every
-        q(z|x): so most of these codes lie near some image's. (n, H, W, C)
+        N(0, 1) is the prior p(z). The KL has pulled all q(z|x) towards it:
+        together they come to cover most of it, so that most of these codes lie
+        near some image's. Returns (n, H, W, C).
         """
         z = self.noise(n, rng)
         parts = [self.decode(z[start:start + 100], apply_sigmoid=True)
@@ -240,7 +246,7 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
              rng: Seed = None, dtype=np.float32) -> VAE:
     """The tutorial's network; with its defaults, 69,989 parameters.
 
-    image_shape: (H, W, C), H and W multiples of 4 from 8 on. filters: those
+    image_shape: (H, W, C), H and W multiples of 4, at least 8. filters: those
     of the first convolution; all others follow. likelihood: as for VAE. rng:
     a numpy Generator, or a seed for one.
     """
@@ -249,8 +255,8 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
     settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
     D, F, h, w = latent_dim, filters, H // 4, W // 4
 
-    # Height: 4·h pixels, then (4·h − 1) // 2 = 2·h − 1 windows of 3 with a
-    # stride of 2, then (2·h − 2) // 2 = h − 1. Width alike.
+    # Height: 4·h pixels, then (4·h − 3) // 2 + 1 = 2·h − 1 windows of 3 with a
+    # stride of 2, then (2·h − 4) // 2 + 1 = h − 1. Width alike.
     encoder = Sequential([                                   # (N, H, W, C)
         Conv2D(C, F, 3, strides=2, **settings), ReLU(),
         Conv2D(F, 2 * F, 3, strides=2, **settings), ReLU(),
@@ -278,6 +284,6 @@ def check_image_shape(who, shape) -> tuple[int, int, int]:
         raise ValueError(
             f"{who}: images of {H} x {W} do not fit: the decoder doubles "
             "height and width twice and the encoder's two 3 x 3 convolutions "
-            "need 8 pixels, so both must be multiples of 4, 8 or more; crop "
+            "need 7 pixels, so both must be multiples of 4, 8 or more; crop "
             "or pad them")
     return H, W, C

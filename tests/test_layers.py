@@ -217,7 +217,7 @@ def test_bad_inputs_get_a_sentence():
     with pytest.raises(TypeError, match=r"x is float64, but float32 was "
                        r"expected; convert it with \.astype\('float32'\)"):
         dense.forward(np.zeros((2, 4)))
-    with pytest.raises(ValueError, match="12 numbers per image"):
+    with pytest.raises(ValueError, match="12 numbers for each of N"):
         Reshape((3, 4)).forward(np.zeros((2, 5)))
     for bad in 0, -1, 2.5, "3", None:
         with pytest.raises(ValueError, match="units is .*at least 1"):
