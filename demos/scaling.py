@@ -34,8 +34,8 @@ from tqdm import tqdm
 
 from minivae import Adam, conv_vae
 from minivae.data import load_fashion_mnist, to_float
-from minivae.extras.parallel.distributed import (Distributed, leave, settle,
-                                                 world)
+from minivae.extras.parallel.distributed import (Distributed, bind_rank,
+                                                 communicator, end_together)
 from minivae.plots import pixels, save_frame
 from minivae.train import train_step
 
@@ -174,7 +174,7 @@ def draw(path, machine, P):
 def main(args):
     comm = args.comm
     from threadpoolctl import threadpool_limits
-    here = settle(comm, np)
+    here = bind_rank(comm, np)
     threadpool_limits(1)                    # the same for any number of ranks
     vae = conv_vae(rng=0)
     images = load_fashion_mnist().train_images[:1024]
@@ -206,9 +206,9 @@ def parse_arguments():
     options.add_argument("--bandwidth", type=above_0, metavar="BYTES",
                          help="a second (measured; on one rank 1.25e9)")
     args = options.parse_args()
-    args.comm = world()
+    args.comm = communicator()
     return args
 
 
 if __name__ == "__main__":
-    run(main, parse_arguments, leave)
+    run(main, parse_arguments, end_together)

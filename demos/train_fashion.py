@@ -18,7 +18,7 @@ import numpy as np
 
 from minivae import Adam, conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.extras.parallel.distributed import leave
+from minivae.extras.parallel.distributed import end_together
 from minivae.train import evaluate, train_step
 
 from common.command_line import run as run_demo
@@ -50,4 +50,4 @@ def parse_arguments():
 
 
 if __name__ == "__main__":
-    run_demo(main, parse_arguments, leave)
+    run_demo(main, parse_arguments, end_together)

@@ -10,7 +10,7 @@ if __name__ == "__main__":
     import common.ctrl_c     # noqa: F401
 
 from minivae.data import load_mnist
-from minivae.extras.parallel.distributed import leave
+from minivae.extras.parallel.distributed import end_together
 
 from common.command_line import run
 from common.training_options import training_arguments
@@ -22,4 +22,4 @@ def parse_arguments():
 
 
 if __name__ == "__main__":
-    run(main, parse_arguments, leave)
+    run(main, parse_arguments, end_together)

@@ -50,7 +50,7 @@ def expects_dy(backward: Callable) -> Callable:
     return checked
 
 
-def check_array(who, name: str, x: Array, shape: tuple | list,
+def check_array(caller, name: str, x: Array, shape: tuple | list,
                 like: Array | None = None) -> None:
     """Refuse an array that a function was not made for.
 
@@ -61,12 +61,12 @@ def check_array(who, name: str, x: Array, shape: tuple | list,
     """
     if type(x) is not (get_xp(x).ndarray if like is None else type(like)):
         wanted = "numpy ndarray" if like is None else kind(like)
-        raise TypeError(f"{who}: {name} is a {kind(x)}, but a {wanted} was "
+        raise TypeError(f"{caller}: {name} is a {kind(x)}, but a {wanted} was "
                         "expected; convert it first")
     like = x if like is None else like
     if x.dtype.kind not in "fc" or x.dtype != like.dtype:
         wanted = like.dtype if like.dtype.kind in "fc" else "float32"
-        raise TypeError(f"{who}: {name} is {x.dtype}, but {wanted} was "
+        raise TypeError(f"{caller}: {name} is {x.dtype}, but {wanted} was "
                         f"expected; convert it with .astype('{wanted}')")
     fixed = [size for size in shape if size is not ...]
     rank = x.ndim >= len(fixed) if ... in shape else x.ndim == len(fixed)
@@ -74,19 +74,20 @@ def check_array(who, name: str, x: Array, shape: tuple | list,
             have == 0 != want != "N" if isinstance(want, str)
             else have != want for want, have in zip(fixed, x.shape)):
         wanted = ", ".join("..." if s is ... else str(s) for s in shape)
-        raise ValueError(f"{who}: {name} has shape {x.shape}, but ({wanted}) "
-                         "was expected" + ", none of them 0" * (0 in x.shape))
+        raise ValueError(f"{caller}: {name} has shape {x.shape}, but "
+                         f"({wanted}) was expected"
+                         + ", none of them 0" * (0 in x.shape))
 
 
-def check_same(who, shape: tuple, **arrays: Array) -> None:
+def check_same(caller, shape: tuple, **arrays: Array) -> None:
     """Refuse arrays that are not all of one kind, of which shape says more."""
     (name, first), *others = arrays.items()
-    check_array(who, name, first, shape)
+    check_array(caller, name, first, shape)
     for name, x in others:
-        check_array(who, name, x, first.shape, like=first)
+        check_array(caller, name, x, first.shape, like=first)
 
 
-def check_sizes(who, **sizes) -> None:
+def check_sizes(caller, **sizes) -> None:
     """Refuse sizes that are not whole numbers of at least 1."""
     for name, size in sizes.items():
         try:
@@ -94,41 +95,41 @@ def check_sizes(who, **sizes) -> None:
         except TypeError:
             good = False
         if not good:
-            raise ValueError(f"{who}: {name} is {size!r}, but a whole number "
-                             "of at least 1 was expected")
+            raise ValueError(f"{caller}: {name} is {size!r}, but a whole "
+                             "number of at least 1 was expected")
 
 
-def check_pair(who, name: str, size) -> tuple[int, int]:
+def check_pair(caller, name: str, size) -> tuple[int, int]:
     """Return (rows, columns) from a pair, or from one number for both."""
     sizes = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
     if len(sizes) != 2:
-        raise ValueError(f"{who}: {name} is {size!r}, but one or two numbers "
-                         "were expected")
+        raise ValueError(f"{caller}: {name} is {size!r}, but one or two "
+                         "numbers were expected")
     for size in sizes:
-        check_sizes(who, **{name: size})
+        check_sizes(caller, **{name: size})
     return sizes
 
 
-def check_param(who, name: str, p: Array) -> None:
+def check_param(caller, name: str, p: Array) -> None:
     """Refuse a parameter that is not an array of float32 or float64."""
     if type(p) is not get_xp(p).ndarray or p.dtype not in FLOATS:
         what = getattr(p, "dtype", f"a {kind(p)}")
-        raise TypeError(f"{who}: {name} is {what}, but an array of float32 or "
-                        "float64 was expected; make it with dtype='float32'")
+        raise TypeError(f"{caller}: {name} is {what}, but an array of float32 "
+                        "or float64 was expected; set dtype='float32'")
 
 
-def check_pixels(who, x: Array) -> None:
+def check_pixels(caller, x: Array) -> None:
     """Refuse pixels x (N, ...) of floating point that are not in 0..1."""
     if not hasattr(x, "dtype"):
-        raise TypeError(f"{who}: the images are a {type(x).__name__}, but an "
-                        "array was expected")
+        raise TypeError(f"{caller}: the images are a {type(x).__name__}, but "
+                        "an array was expected")
     if x.dtype.kind != "f" or not x.size or (x.min() >= 0 and x.max() <= 1):
         return                                # (of NaN, neither would be true)
     at = np.unravel_index(int(((x >= 0) & (x <= 1)).argmin()), x.shape)
     n, *pixel = map(int, at)
-    raise ValueError(f"{who}: image {n} has {float(x[at])} at pixel {pixel}, "
-                     "but numbers from 0 to 1 were expected; mend or rescale "
-                     "the data")
+    raise ValueError(f"{caller}: image {n} has {float(x[at])} at pixel "
+                     f"{pixel}, but numbers from 0 to 1 were expected; mend "
+                     "or rescale the data")
 
 
 def kind(x) -> str:

@@ -141,14 +141,14 @@ class Convolution(Layer):
                  kernel_size: int | tuple, strides: int | tuple = 1,
                  padding: str = "valid", *, rng: Seed = None,
                  dtype=np.float32):
-        who = type(self).__name__
-        check_sizes(who, in_channels=in_channels, filters=filters)
+        caller = type(self).__name__
+        check_sizes(caller, in_channels=in_channels, filters=filters)
         if padding not in ("valid", "same"):
-            raise ValueError(f"{who}: padding is {padding!r}; it can be "
+            raise ValueError(f"{caller}: padding is {padding!r}; it can be "
                              "'valid' or 'same'")
         self.in_channels, self.filters = in_channels, filters
-        self.kernel_size = check_pair(who, "kernel_size", kernel_size)
-        self.strides = check_pair(who, "strides", strides)
+        self.kernel_size = check_pair(caller, "kernel_size", kernel_size)
+        self.strides = check_pair(caller, "strides", strides)
         self.padding = padding
         super().__init__(w=glorot_uniform(self.w_shape, rng, dtype),
                          b=np.zeros(filters, dtype))

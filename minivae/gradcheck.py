@@ -86,17 +86,17 @@ def check_layer(layer: Layer, x: Array, *,
     Layer): one that is not deterministic, writes into x, dy or its
     parameters, adds to old gradients or goes back through an old x.
     """
-    who = "check_layer"
+    caller = "check_layer"
     if not isinstance(layer, Layer):
-        raise TypeError(f"{who}: the layer is {layer!r}, but a layer, such as "
-                        "ReLU(), was expected")
-    check_inputs(who, {"x": x}, tolerance)
-    check_inputs(who, layer.params, tolerance, moved=True)
+        raise TypeError(f"{caller}: the layer is {layer!r}, but a layer, such "
+                        "as ReLU(), was expected")
+    check_inputs(caller, {"x": x}, tolerance)
+    check_inputs(caller, layer.params, tolerance, moved=True)
     rng = np.random.default_rng(rng)
     x, xp = x.copy(), get_xp(x)
     other = x + move(rng.standard_normal(x.shape), xp)
     y = layer.forward(other)
-    check_result(f"{who}: {layer}.forward returns", y)
+    check_result(f"{caller}: {layer}.forward returns", y)
     dy = move(rng.standard_normal(y.shape), xp)
     problems = broken_promises(layer, x, dy, other)
 
@@ -120,17 +120,17 @@ def check_function(name: str, f: Callable, dy: Array | float, pairs: dict, *,
     dw), ...}, where dw claims to be dL/dw of L = Σ dy·y. The arrays are left
     as they were. Raises TypeError and ValueError as check_layer does.
     """
-    who = "check_function"
+    caller = "check_function"
     arrays = {key: a for key, (a, _) in pairs.items()}
-    check_inputs(who, arrays, tolerance, moved=True)
+    check_inputs(caller, arrays, tolerance, moved=True)
     for key, (a, da) in pairs.items():
         if da is not None:
-            check_result(f"{who}: {name}: d{key} is", da, (np.generic,))
+            check_result(f"{caller}: {name}: d{key} is", da, (np.generic,))
     y = f()
-    check_result(f"{who}: {name}: f returns", y, (float, int, np.generic))
+    check_result(f"{caller}: {name}: f returns", y, (float, int, np.generic))
     if np.shape(y) != np.shape(dy):
-        raise ValueError(f"{who}: {name}: dy has shape {np.shape(dy)}, but y "
-                         f"has {np.shape(y)}; they must have the same")
+        raise ValueError(f"{caller}: {name}: dy has shape {np.shape(dy)}, but "
+                         f"y has {np.shape(y)}; they must have the same")
     report = Report(name, tolerance, compare(name, f, dy, pairs, tolerance))
     if verbose:
         print(report)
@@ -279,32 +279,33 @@ class Report:
 
 # ---- what cannot be checked ------------------------------------------------
 
-def check_inputs(who, arrays: Mapping, tolerance: float,
+def check_inputs(caller, arrays: Mapping, tolerance: float,
                  moved: bool = False) -> None:
     """Refuse arrays in which no step can be taken, or none that tells."""
     limit = tolerance * STEP / np.finfo(float).eps
     for name, a in arrays.items():
         xp = get_xp(a)
         if type(a) is not xp.ndarray:
-            raise TypeError(f"{who}: {name} is {_what(a)}, but an array of "
+            raise TypeError(f"{caller}: {name} is {_what(a)}, but an array of "
                             "float64 was expected")
         if a.dtype != np.float64:
             raise TypeError(
-                f"{who}: {name} is {a.dtype}, but finite differences need "
+                f"{caller}: {name} is {a.dtype}, but finite differences need "
                 "float64: of float32's 7 digits a difference loses 4. Build "
                 "the layer with dtype='float64' and convert x with "
                 ".astype('float64')")
         if moved and xp is np and not a.flags.writeable:
-            raise ValueError(f"{who}: {name} is read-only, but its elements "
-                             "have to be moved; use a copy of it")
+            raise ValueError(f"{caller}: {name} is read-only, but its "
+                             "elements have to be moved; use a copy of it")
         if not a.size or abs(a).max() <= limit:
             continue
         if not xp.isfinite(a).all():
-            raise ValueError(f"{who}: {name} has elements that are not finite")
+            raise ValueError(f"{caller}: {name} has elements that are not "
+                             "finite")
         raise ValueError(
-            f"{who}: {name} has elements of up to {float(abs(a).max()):.1g}, "
-            f"and a step of {STEP} drowns in their rounding; scale them to "
-            f"{limit:.0g} or less")
+            f"{caller}: {name} has elements of up to "
+            f"{float(abs(a).max()):.1g}, and a step of {STEP} drowns in their "
+            f"rounding; scale them to {limit:.0g} or less")
 
 
 def check_result(what: str, a: Array | float, numbers: tuple = ()) -> None:

@@ -301,7 +301,7 @@ def sublayers(layer: Layer) -> list[Layer]:
     return [part for part in layers if isinstance(part, Layer)]
 
 
-def check_layers(who, layers: Iterable[tuple]) -> None:
+def check_layers(caller, layers: Iterable[tuple]) -> None:
     """Refuse one layer object in two places, and what is no layer.
 
     A layer remembers its last forward and backward only: in two places, what
@@ -311,12 +311,12 @@ def check_layers(who, layers: Iterable[tuple]) -> None:
 
     def visit(name, layer):
         if not isinstance(layer, Layer):
-            raise TypeError(f"{who}: {name} is {layer!r}, but a layer, such "
-                            "as ReLU(), was expected")
+            raise TypeError(f"{caller}: {name} is {layer!r}, but a layer, "
+                            "such as ReLU(), was expected")
         if id(layer) in places:
-            raise ValueError(f"{who}: {places[id(layer)]} and {name} are one "
-                             f"and the same {layer}; make a layer for each "
-                             "place")
+            raise ValueError(f"{caller}: {places[id(layer)]} and {name} are "
+                             f"one and the same {layer}; make a layer for "
+                             "each place")
         places[id(layer)] = name
         for i, part in enumerate(sublayers(layer)):
             visit(f"{name}.{i}", part)

@@ -72,17 +72,17 @@ def draw_landscape(vae: VAE, title: str) -> np.ndarray:
 
 def decode(vae: VAE, z: np.ndarray) -> np.ndarray:
     """Decode codes z (N, D) to probabilities, a few at a time: for memory."""
-    few = (vae.asarray(z[i:i + 50]) for i in range(0, max(1, len(z)), 50))
+    parts = (vae.asarray(z[i:i + 50]) for i in range(0, max(1, len(z)), 50))
     return np.concatenate([to_numpy(vae.decode(codes, apply_sigmoid=True))
-                           for codes in few])
+                           for codes in parts])
 
 
 def encode(vae: VAE, images: Array) -> np.ndarray:
     """Return the means mu (N, D) of images (N, ...), a few at a time."""
     check_bytes(images)
-    few = (vae.asarray(to_float(images[i:i + 200]))
-           for i in range(0, max(1, len(images)), 200))
-    return np.concatenate([to_numpy(vae.encode(x)[0]) for x in few])
+    parts = (vae.asarray(to_float(images[i:i + 200]))
+             for i in range(0, max(1, len(images)), 200))
+    return np.concatenate([to_numpy(vae.encode(x)[0]) for x in parts])
 
 
 # ---- drawing and saving -----------------------------------------------------
@@ -142,8 +142,8 @@ def save_gif(path: str | Path, frames: Sequence[np.ndarray],
                          "columns) or (rows, columns, 3), were expected, but "
                          f"there are {' and '.join(found[:2]) or 'none'}")
     if all(f.ndim == 2 for f in frames):
-        few = np.round(np.linspace(0, 255, 32)).astype(np.uint8)
-        frames = [few[f // 8] for f in frames]
+        greys = np.round(np.linspace(0, 255, 32)).astype(np.uint8)
+        frames = [greys[f // 8] for f in frames]
     else:
         frames = [np.stack(3 * [f], axis=-1) if f.ndim == 2 else f
                   for f in frames]

@@ -273,16 +273,16 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
     return VAE(encoder, decoder, likelihood)                 # (N, H, W, C)
 
 
-def check_image_shape(who, shape) -> tuple[int, int, int]:
+def check_image_shape(caller, shape) -> tuple[int, int, int]:
     """Return (H, W, C); ValueError for images that a conv_vae cannot have."""
     if not isinstance(shape, (tuple, list)) or len(shape) != 3:
-        raise ValueError(f"{who}: image_shape is {shape}, but three sizes "
+        raise ValueError(f"{caller}: image_shape is {shape}, but three sizes "
                          "(H, W, C) were expected")
     H, W, C = shape
-    check_sizes(who, height=H, width=W, channels=C)
+    check_sizes(caller, height=H, width=W, channels=C)
     if H % 4 or W % 4 or min(H, W) < 8:
         raise ValueError(
-            f"{who}: images of {H} x {W} do not fit: the decoder doubles "
+            f"{caller}: images of {H} x {W} do not fit: the decoder doubles "
             "height and width twice and the encoder's two 3 x 3 convolutions "
             "need 7 pixels, so both must be multiples of 4, 8 or more; crop "
             "or pad them")

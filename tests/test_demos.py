@@ -99,7 +99,7 @@ def test_a_notebooks_backend_is_not_inherited(monkeypatch, tmp_path):
 def test_a_demo_does_not_write_into_anothers_folder(name, monkeypatch,
                                                     tmp_path):
     demo = load(name)
-    monkeypatch.setattr(demo, "world", lambda: None, raising=False)
+    monkeypatch.setattr(demo, "communicator", lambda: None, raising=False)
     with claim(tmp_path), pytest.raises(RuntimeError, match="another run is "
                                         "writing to "):
         demo.main(arguments(demo, monkeypatch, "--out", tmp_path))
@@ -408,7 +408,7 @@ def test_two_workers_share_the_demos_batches(quick_run):
 
 def test_an_estimate_below_0_is_explained(capsys):
     row = {"epoch": 1, "seconds": 1.0, "train_loss": 3.0, "test_elbo": -3.0}
-    run = SimpleNamespace(leads=True, args=SimpleNamespace(epochs=1),
+    run = SimpleNamespace(is_rank_0=True, args=SimpleNamespace(epochs=1),
                           progress=SimpleNamespace(log=[row]))
     print_epoch(run, -3.1, -0.1)
     assert "- -0.1 KL (from one z an image: near 0" in capsys.readouterr().out
@@ -563,28 +563,28 @@ def test_settings_that_do_not_fit_the_images(quick_run, args, sentence):
         quick_run(*args)
 
 
-def settle(monkeypatch, args, cores=8, xp=np):
+def bind_rank(monkeypatch, args, cores=8, xp=np):
     monkeypatch.setattr(training_options, "cores", lambda: cores)
     demo = load("train_fashion.py")
     args = arguments(demo, monkeypatch, *args)
-    return args, training_options.share_out(args, xp)
+    return args, training_options.plan_workers(args, xp)
 
 
 def test_workers_have_something_to_do(monkeypatch):
     for batch_size, workers in (4, 1), (1, 1), (17, 2), (32, 4), (512, 8):
-        args, notes = settle(monkeypatch, ["--batch-size", batch_size])
+        args, notes = bind_rank(monkeypatch, ["--batch-size", batch_size])
         assert args.workers == workers and not notes
-    args, notes = settle(monkeypatch, ["--workers", 5], cores=4)
+    args, notes = bind_rank(monkeypatch, ["--workers", 5], cores=4)
     assert args.workers == 5 and "5 workers share 4 cores" in notes[0]
-    assert settle(monkeypatch, [], xp=None)[0].workers == 1      # on a GPU
+    assert bind_rank(monkeypatch, [], xp=None)[0].workers == 1      # on a GPU
     with pytest.raises(ValueError, match="leave it out, or compute with "
                        "--device cpu"):
-        settle(monkeypatch, ["--workers", 2], xp=None)
+        bind_rank(monkeypatch, ["--workers", 2], xp=None)
 
 
 def test_the_same_command_resumes_a_scaled_batch(monkeypatch, quick_run):
     comm = SimpleNamespace(rank=0, size=2, bcast=lambda answer: answer)
-    monkeypatch.setattr(training_options, "world", lambda: comm)
+    monkeypatch.setattr(training_options, "communicator", lambda: comm)
     assert quick_run("--epochs", 1, "--batch-size", 40) == 0
     command = "--distributed", "--scale-batch", "--out", quick_run.folder
 

@@ -39,22 +39,22 @@ def hundred_steps(dtype, batch_size, make_team, xp=np):
     rng, images = np.random.default_rng(0), move(
         np.random.default_rng(5).integers(0, 2, (95, 8, 8, 1), bool), xp)
     vae = conv_vae((8, 8, 1), filters=4, rng=rng, dtype=dtype).to(xp)
-    team, adam, losses = make_team(vae), Adam(vae.params, 1e-3), []
+    model, adam, losses = make_team(vae), Adam(vae.params, 1e-3), []
 
     def batches():
-        if team is vae:
+        if model is vae:
             return epoch(vae, images, batch_size, rng)
-        return team.epoch(images, batch_size, rng)
+        return model.epoch(images, batch_size, rng)
     while adam.t < 100:
         for x, eps in batches():
-            losses.append(float(train_step(team, adam, x, eps)))
+            losses.append(float(train_step(model, adam, x, eps)))
     eps = vae.noise(95, 1)
-    return losses, vae.params, evaluate(team, images, eps, 40)
+    return losses, vae.params, evaluate(model, images, eps, 40)
 
 
 def rank_main(path, dtype, batch_size):
     """What each rank of the next test runs; every rank writes a file."""
-    comm = distributed.world()
+    comm = distributed.communicator()
     found = hundred_steps(dtype, batch_size,
                           lambda vae: distributed.Distributed(vae, comm, 3))
     Path(f"{path}.{comm.rank}").write_bytes(pickle.dumps(found))
@@ -132,9 +132,9 @@ def small_demo(out, *args, on_rank_1=""):
     sys.argv = ["demo", "--distributed", "--workers", "1", "--out", out, *args]
     if on_rank_1:
         distributed.PATIENCE = 1
-        if distributed.world().rank == 1:
+        if distributed.communicator().rank == 1:
             exec(on_rank_1)
-    command_line.run(demo.main, demo.parse_arguments, demo.leave)
+    command_line.run(demo.main, demo.parse_arguments, demo.end_together)
 
 
 def train(ranks, out, *args, **kwargs):
@@ -241,8 +241,8 @@ def test_the_kls_weight_reaches_every_rank():
     vae = conv_vae((8, 8, 1), filters=2, rng=0)
     batch = np.ones((3, 8, 8, 1), "float32"), vae.noise(3, 0)
     want, _ = vae.loss_and_grads(*batch, 7.0)
-    team = distributed.Distributed(vae, OneRank())
-    assert team.loss_and_grads(*batch, 7.0)[0] == pytest.approx(float(want))
+    model = distributed.Distributed(vae, OneRank())
+    assert model.loss_and_grads(*batch, 7.0)[0] == pytest.approx(float(want))
     assert want != pytest.approx(float(vae.loss_and_grads(*batch)[0]))
 
 
@@ -265,16 +265,16 @@ def test_a_stop_is_agreed_on_with_the_next_sum():
 
     vae = conv_vae((8, 8, 1), filters=2, rng=0)
     batch = np.ones((3, 8, 8, 1), "float32"), vae.noise(3, 0)
-    team = distributed.Distributed(vae, OneRank())
-    team.loss_and_grads(*batch)
-    assert not team.stop.asked
-    team.stop.note("SIGTERM")
-    assert not team.stop.asked              # the others do not know of it yet
-    team.loss_and_grads(*batch)
-    assert team.stop.asked == "SIGTERM"
-    team = distributed.Distributed(vae, AnotherWishes())
-    team.loss_and_grads(*batch)
-    assert team.stop.asked == "another rank was stopped"
+    model = distributed.Distributed(vae, OneRank())
+    model.loss_and_grads(*batch)
+    assert not model.stop.asked
+    model.stop.note("SIGTERM")
+    assert not model.stop.asked              # the others do not know of it yet
+    model.loss_and_grads(*batch)
+    assert model.stop.asked == "SIGTERM"
+    model = distributed.Distributed(vae, AnotherWishes())
+    model.loss_and_grads(*batch)
+    assert model.stop.asked == "another rank was stopped"
 
 
 # ---- ranks that differ, or fail alone --------------------------------------
@@ -320,7 +320,7 @@ def test_without_mpi_there_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(RuntimeError, match="--distributed needs mpi4py and an "
                        "MPI .*: pip install mpi4py mpich, then put mpiexec"):
-        distributed.world()
+        distributed.communicator()
 
 
 def test_without_the_flag_mpi_is_not_imported():
@@ -387,11 +387,11 @@ def test_each_rank_of_a_machine_takes_its_own_gpu():
     printed, status = finish(mpiexec(3, "-c", """
 from types import SimpleNamespace as Names
 from minivae.extras.parallel import distributed
-used, comm = [], distributed.world()
+used, comm = [], distributed.communicator()
 gpus = Names(cuda=Names(
     runtime=Names(getDeviceCount=lambda: 2),
     Device=lambda number: Names(use=lambda: used.append(number))))
-found = comm.gather((distributed.settle(comm, gpus), used))
+found = comm.gather((distributed.bind_rank(comm, gpus), used))
 if comm.rank == 0:
     print(found)
 """))
@@ -423,7 +423,7 @@ demo = load("scaling.py")
 real = demo.clock
 demo.clock = lambda comm, work, times: real(comm, work, 1)
 sys.argv = ["x", "--out", {str(tmp_path)!r}]
-command_line.run(demo.main, demo.parse_arguments, demo.leave)
+command_line.run(demo.main, demo.parse_arguments, demo.end_together)
 """))
     assert status == 0, printed
     assert f"{ranks} rank{'s' * (ranks > 1)}, {ranks} on this mach" in printed

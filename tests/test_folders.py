@@ -12,7 +12,7 @@ from PIL import Image
 from test_own_data import pictures
 from test_pictures import png_of, turned
 
-from minivae.extras.images.folders import Found, find_pictures
+from minivae.extras.images.folders import Picture, find_pictures
 from minivae.extras.images.own_data import load_own
 
 ROOT = Path(__file__).parent.parent
@@ -37,7 +37,7 @@ def found(folder):
     """What find_pictures finds: names, classes, roles; and its notes."""
     notes = []
     all = find_pictures(folder, notes)
-    assert all == [Found(*one) for one in all]
+    assert all == [Picture(*one) for one in all]
     return ([one.path.relative_to(folder).as_posix() for one in all],
             [one.class_name for one in all], [one.test for one in all], notes)
 

@@ -43,7 +43,7 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
     adam = Adam(vae.params, learning_rate)
     steps = epochs * -(-len(images) // batch_size)
     count = min(cores(), batch_size // 8) if xp is np else 1
-    team = hire(vae, images.shape[1:], count, batch_size)
+    model = hire(vae, images.shape[1:], count, batch_size)
     bar = tqdm(total=steps, desc=name, unit=" steps", leave=False,
                disable=None if sys.stderr else True, dynamic_ncols=True)
     try:
@@ -53,7 +53,7 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
                 weight = beta * min(1, (adam.t + 1) / (warmup + 1))
                 eps = eps * noise
                 try:
-                    loss = train_step(team, adam, x, eps, weight)
+                    loss = train_step(model, adam, x, eps, weight)
                 except FloatingPointError as error:
                     raise diagnosis(error, vae, x, eps) from None
                 if adam.t % SHOW_EVERY == 0:
@@ -65,8 +65,8 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
                     watch(adam.t)
     finally:
         bar.close()
-        if team is not vae:
-            team.close()
+        if model is not vae:
+            model.close()
     return vae.to(np)
 
 

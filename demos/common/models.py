@@ -17,7 +17,7 @@ from .training_options import EMBEDDED, images_of
 SHIPPED = {"fashion": "Fashion-MNIST", "mnist": "MNIST"}
 
 
-class Found(NamedTuple):
+class FoundModel(NamedTuple):
     """A VAE, what its images are called, and what else is known of its run.
 
     load_data() returns its images; ValueError says why it cannot. frames are
@@ -30,7 +30,7 @@ class Found(NamedTuple):
     frames: list[bytes] = []
 
 
-def find_model(name: str | Path) -> Found:
+def find_model(name: str | Path) -> FoundModel:
     """Return the model that name names: a file, a run's folder, or SHIPPED.
 
     Raises ValueError in one sentence if there is none.
@@ -38,7 +38,7 @@ def find_model(name: str | Path) -> Found:
     shipped, path = str(name).lower(), Path(name)
     if shipped in SHIPPED:
         title = SHIPPED[shipped]
-        return Found(load_pretrained(shipped), title, EMBEDDED[title])
+        return FoundModel(load_pretrained(shipped), title, EMBEDDED[title])
     if path.is_dir():
         path /= "model.npz"
     if not path.is_file():
@@ -58,9 +58,10 @@ def find_model(name: str | Path) -> Found:
 
         def nothing():
             raise ValueError(problem)
-        return Found(vae, path.resolve().parent.name or path.name, nothing)
+        name = path.resolve().parent.name or path.name
+        return FoundModel(vae, name, nothing)
     own = settings["data_dir"] and Path(settings["data_dir"]).name
-    return Found(vae, own or settings["title"],
-                 lambda: images_of(settings).data,
-                 [a.tobytes() for key, a in arrays.items()
-                  if key.startswith("frames/")])
+    return FoundModel(vae, own or settings["title"],
+                      lambda: images_of(settings).data,
+                      [a.tobytes() for key, a in arrays.items()
+                       if key.startswith("frames/")])

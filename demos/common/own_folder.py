@@ -29,8 +29,8 @@ def own_folder(main: Callable) -> Callable:
             if getattr(args, "comm", None) is None:
                 enter()
             else:                          # most demos need not know of MPI
-                from minivae.extras.parallel.distributed import first
-                first(args.comm, lambda: bool(enter()))
+                from minivae.extras.parallel.distributed import on_rank_0
+                on_rank_0(args.comm, lambda: bool(enter()))
             return main(args)
     return alone
 

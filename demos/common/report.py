@@ -24,7 +24,7 @@ FEW, ENOUGH = 200, 2000        # steps: what is nearly nothing, and a beginning
 
 def print_header(run: SimpleNamespace) -> None:
     """Say what is trained on what, and what its figures mean."""
-    if not run.leads:
+    if not run.is_rank_0:
         return
     args, progress = run.args, run.progress
     n_batches = -(-args.limit // args.batch_size)
@@ -66,13 +66,13 @@ def progress_bar(run: SimpleNamespace) -> tqdm:
     return tqdm(total=args.limit, initial=progress.batch * args.batch_size,
                 desc=f"epoch {progress.epoch}/{args.epochs}", unit=" images",
                 leave=False, unit_scale=True, dynamic_ncols=True,
-                disable=None if run.leads else True)
+                disable=None if run.is_rank_0 else True)
 
 
 def print_epoch(run: SimpleNamespace, reconstruction: float,
                 kl: float) -> None:
     """Print the line of an epoch whose row is the log's last."""
-    if not run.leads:
+    if not run.is_rank_0:
         return
     *before, row = run.progress.log
     seconds = row["seconds"] - (before[-1]["seconds"] if before else 0)
@@ -96,7 +96,7 @@ same command {change} --resume.""")
 
 def print_files(run: SimpleNamespace) -> None:
     """Say what is in the run's folder."""
-    if not run.leads:
+    if not run.is_rank_0:
         return
     print(f"\nIn {run.args.out}:")
     for name, what in FILES.items():

@@ -12,8 +12,9 @@ import numpy as np
 from minivae.data import Dataset, load_fashion_mnist, load_mnist
 from minivae.extras.images.download import download
 from minivae.extras.images.idx import find_sets
-from minivae.extras.images.own_data import Own, load_own
-from minivae.extras.parallel.distributed import first, settle, world
+from minivae.extras.images.own_data import OwnImages, load_own
+from minivae.extras.parallel.distributed import (bind_rank, communicator,
+                                                 on_rank_0)
 from minivae.extras.parallel.workers import cores
 from minivae.extras.runs.checkpoint import load
 from minivae.vae import LIKELIHOODS
@@ -52,9 +53,9 @@ def training_arguments(name: str, title: str, load: Callable[[], Dataset]
         args = parser.parse_args()
     if args.scale_batch and not args.distributed:
         raise ValueError("--scale-batch goes with --distributed")
-    comm = world() if args.distributed else None
+    comm = communicator() if args.distributed else None
     if args.resume:
-        parser.set_defaults(**first(
+        parser.set_defaults(**on_rank_0(
             comm, lambda: _resumed_settings(args, comm)))
         args = parser.parse_args()
     if comm and args.scale_batch:
@@ -143,7 +144,7 @@ def _multiple_of_4(text):
 
 # ---- what computes ---------------------------------------------------------
 
-def share_out(args: argparse.Namespace, xp: ModuleType) -> list[str]:
+def plan_workers(args: argparse.Namespace, xp: ModuleType) -> list[str]:
     """Settle how many ranks and workers share a batch; return notes.
 
     Sets args.ranks and args.workers. Raises ValueError for more workers
@@ -151,7 +152,7 @@ def share_out(args: argparse.Namespace, xp: ModuleType) -> list[str]:
     """
     args.ranks, here, notes = 1, 1, []
     if args.comm is not None:
-        args.ranks, here = args.comm.size, settle(args.comm, xp)
+        args.ranks, here = args.comm.size, bind_rank(args.comm, xp)
         notes.append(f"each batch is shared by {args.ranks} ranks, of which "
                      f"{here} {'is' if here == 1 else 'are'} on this machine"
                      if args.ranks > 1 else "there is one rank only; mpiexec "
@@ -178,7 +179,7 @@ def share_out(args: argparse.Namespace, xp: ModuleType) -> list[str]:
 
 # ---- the images ------------------------------------------------------------
 
-def load_images(args: argparse.Namespace) -> Own:
+def load_images(args: argparse.Namespace) -> OwnImages:
     """Return the images that args ask for; args.limit is a number then.
 
     Raises ValueError or RuntimeError in one sentence.
@@ -197,7 +198,7 @@ def load_images(args: argparse.Namespace) -> Own:
                          "and white; for grey values name the original files "
                          "with --data-dir, or fetch them with --download")
     else:
-        own = Own(args.load(), args.title, [])
+        own = OwnImages(args.load(), args.title, [])
     count = len(own.data.train_images)
     args.limit = args.limit or count
     if args.limit > count and not args.resume:
@@ -220,7 +221,7 @@ def _check_out(args):
                          "another place with --out")
 
 
-def images_of(settings: dict) -> Own:
+def images_of(settings: dict) -> OwnImages:
     """Return the images of a run, by the settings in its checkpoint."""
     return load_images(argparse.Namespace(
         **settings, load=EMBEDDED[settings["title"]], resume=True))

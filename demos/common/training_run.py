@@ -17,10 +17,11 @@ from minivae.extras.figures.curves import save_curves
 from minivae.extras.figures.frames import from_png, to_png
 from minivae.extras.figures.rows import (save_binarization,
                                          save_reconstructions, save_samples)
-from minivae.extras.parallel.distributed import Distributed, check_alike, first
+from minivae.extras.parallel.distributed import (Distributed, check_alike,
+                                                 on_rank_0)
 from minivae.extras.parallel.workers import Workers
-from minivae.extras.runs.checkpoint import (Progress, Stop, circumstances,
-                                            load, restore_run, save_run)
+from minivae.extras.runs.checkpoint import (Progress, Stop, load, platform_of,
+                                            restore_run, save_run)
 from minivae.extras.runs.diagnosis import check_finite, diagnosis
 from minivae.extras.runs.log import write_log
 from minivae.files import write_file
@@ -30,7 +31,7 @@ from minivae.train import epoch
 from common.report import (print_epoch, print_files, print_header, print_stop,
                            progress_bar)
 from common.training_options import (check_run, differences, load_images,
-                                     settings_of, share_out)
+                                     plan_workers, settings_of)
 
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 SNAPSHOTS = 25              # at most, of the later epochs
@@ -47,7 +48,7 @@ class Run:
     def __init__(self, args: Namespace):
         self.args, self.status = args, 0
         self.xp, self.device = choose_device(args.device)
-        self.notes = share_out(args, self.xp)
+        self.notes = plan_workers(args, self.xp)
         self.data, self.title, remarks = load_images(args)
         self.notes += remarks
         self.image_shape = self.data.train_images.shape[1:]
@@ -56,7 +57,7 @@ class Run:
         self.test_images = move(self.data.test_images, self.xp)
         self.at_once = AT_ONCE * args.workers * args.ranks
         self.progress, self.frames = Progress(), []
-        self.stop, self.leads = Stop(), True
+        self.stop, self.is_rank_0 = Stop(), True
 
     @contextlib.contextmanager
     def training(self, vae: VAE, adam: Adam,
@@ -86,7 +87,7 @@ class Run:
                 if self.args.workers > 1:
                     self.workers.close()
             self.model = vae
-            if self.leads:
+            if self.is_rank_0:
                 if self.status:
                     print_stop(self, reason)
                     self._save_stopped()
@@ -160,16 +161,16 @@ class Run:
     def _resume_or_begin(self):
         args = self.args
         self.settings = settings_of(args, self.data)
-        self.circumstances = circumstances(args.ranks, args.workers,
-                                           self.device)
+        self.circumstances = platform_of(args.ranks, args.workers,
+                                         self.device)
         if not args.resume:
             if self._path("checkpoint.npz").exists():
                 self.notes.append(
                     f"{args.out} has a checkpoint, which this run replaces; "
                     "--resume would go on with it")
             return
-        arrays, before = first(args.comm,
-                               lambda: load(self._path("checkpoint.npz")))
+        arrays, before = on_rank_0(
+            args.comm, lambda: load(self._path("checkpoint.npz")))
         self.notes += differences(args.out, self.settings | self.circumstances,
                                   before["settings"] | before["circumstances"])
         self.progress, self.frames = restore_run(arrays, before, self.vae,
@@ -187,8 +188,8 @@ class Run:
         if args.distributed:                  # and on several machines
             check_alike(args.comm, self.settings)
             self.model = Distributed(self.model, args.comm, 32 * args.workers)
-            self.stop, self.leads = self.model.stop, args.comm.rank == 0
-        if self.leads and args.likelihood == "bernoulli":
+            self.stop, self.is_rank_0 = self.model.stop, args.comm.rank == 0
+        if self.is_rank_0 and args.likelihood == "bernoulli":
             save_binarization(self._path("binarization.png"), self.data)
 
     def _explained(self, error):
@@ -202,19 +203,19 @@ class Run:
         return self.args.out / name
 
     def _checkpoint(self):
-        if self.leads:
+        if self.is_rank_0:
             save_run(self._path("checkpoint.npz"), self.vae, self.adam,
                      self.rng, self.progress, self.frames,
                      circumstances=self.circumstances, settings=self.settings)
 
     def _snapshot(self, title):
-        if self.leads:
+        if self.is_rank_0:
             self.frames.append(to_png(draw_landscape(self.model, title),
                                       title))
             write_file(self._path("grid_final.png"), self.frames[-1])
 
     def _save_all(self):
-        if not self.leads:
+        if not self.is_rank_0:
             return
         vae, data, log = self.vae, self.data, self.progress.log
         write_log(self._path("log.csv"), log)

@@ -20,12 +20,12 @@ class Contender:
             p[...] = params[name]
         self.vae.to(self.xp)
         self.adam = minivae.Adam(self.vae.params, learning_rate)
-        self.team = self.vae if device == "gpu" else Workers(
+        self.model = self.vae if device == "gpu" else Workers(
             self.vae, (28, 28, 1), cores(), max_batch=1024)
 
     def step(self, x, eps) -> float:
         x, eps = move(x, self.xp), move(eps, self.xp)
-        return float(train_step(self.team, self.adam, x, eps))
+        return float(train_step(self.model, self.adam, x, eps))
 
     def time_on_gpu(self, x, eps, times) -> list[float]:
         x, eps = move(x, self.xp), move(eps, self.xp)
@@ -33,8 +33,8 @@ class Contender:
             self.xp, lambda: train_step(self.vae, self.adam, x, eps), times)
 
     def elbo(self, images, eps) -> float:
-        reconstruction, kl = evaluate(self.team, images, eps, 500)
+        reconstruction, kl = evaluate(self.model, images, eps, 500)
         return reconstruction - kl
 
     def landscape(self, z):
-        return self.team.decode(z, apply_sigmoid=True)
+        return self.model.decode(z, apply_sigmoid=True)

@@ -64,20 +64,20 @@ def find_pairs(path: Path, arrays: dict, notes: list) -> list[tuple]:
 
 # ---- images ----------------------------------------------------------------
 
-def check_numbers(who: str, images: np.ndarray) -> None:
+def check_numbers(source: str, images: np.ndarray) -> None:
     """Refuse what is no real number, with the place of the first."""
     if images.dtype.kind not in "fbiu":
-        raise ValueError(f"{who} has pixels of {images.dtype}, but real "
+        raise ValueError(f"{source} has pixels of {images.dtype}, but real "
                          "numbers were expected")
     if images.ndim < 3:
-        raise odd_shape(who, images.shape)
+        raise odd_shape(source, images.shape)
     if not images.size:
-        raise ValueError(f"{who} has shape {images.shape}, which holds no "
+        raise ValueError(f"{source} has shape {images.shape}, which holds no "
                          "image; put some there")
     if not np.isfinite([images.min(), images.max()]).all():
         finite = np.isfinite(images)
         place = tuple(map(int, np.argwhere(~finite)[0]))
-        raise ValueError(f"{who} is {images[place]} at {place}, and at "
+        raise ValueError(f"{source} is {images[place]} at {place}, and at "
                          f"{(~finite).sum() - 1:,} other places; replace or "
                          "remove what is not finite")
 
@@ -98,14 +98,14 @@ def check_alike(path: Path, names: list, parts: list) -> None:
                          "0 to 1 or 0 to 255")
 
 
-def odd_shape(who: str, shape: tuple) -> ValueError:
+def odd_shape(source: str, shape: tuple) -> ValueError:
     """Return what to raise for an array of a shape that no images have."""
-    return ValueError(f"{who} has shape {shape}, but (N, H, W), (N, H, W, 1) "
-                      "or (N, H, W, 3) was expected; reshape it, or take the "
-                      "channels that you need")
+    return ValueError(f"{source} has shape {shape}, but (N, H, W), (N, H, W, "
+                      "1) or (N, H, W, 3) was expected; reshape it, or take "
+                      "the channels that you need")
 
 
-def as_bytes(who: str, images: np.ndarray, notes: list) -> np.ndarray:
+def as_bytes(source: str, images: np.ndarray, notes: list) -> np.ndarray:
     """Turn images to bytes (N, H, W, C), with C 1 or 3.
 
     Black and white are, in this order: False and True; 0 and 1; 0 and 255 of
@@ -120,13 +120,13 @@ def as_bytes(who: str, images: np.ndarray, notes: list) -> np.ndarray:
                      "were moved last")
         images = np.moveaxis(images, 1, -1)
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise odd_shape(who, shape)
+        raise odd_shape(source, shape)
     low, high = images.min(), images.max()
     whole = high > 1 and (images == np.floor(images)).all()
     if low < 0 or high > (255 if whole else 1) or whole and high < DARK:
         remedy = ("add 1 and halve them" if -1 <= low < 0 and high <= 1 else
                   "divide them by the number that is white")
-        raise ValueError(f"{who} has {images.dtype} pixels from {low} to "
+        raise ValueError(f"{source} has {images.dtype} pixels from {low} to "
                          f"{high}, but 0 to 1, or whole numbers from 0 to "
                          f"255, were expected; {remedy}")
     if whole:
@@ -150,7 +150,7 @@ def find_classes(path: Path, arrays: dict, pairs: list,
         f"{path}: {shown(y)}", arrays[y], len(arrays[x]))]
 
 
-def class_names(who: str, labels: np.ndarray, count: int) -> list[str]:
+def class_names(source: str, labels: np.ndarray, count: int) -> list[str]:
     """Turn labels to words: whole numbers, words or one-hot rows."""
     given = f"{labels.dtype} of shape {labels.shape}"
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -166,6 +166,6 @@ def class_names(who: str, labels: np.ndarray, count: int) -> list[str]:
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8", "replace")
     if labels.shape != (count,) or labels.dtype.kind not in "biuU":
-        raise ValueError(f"{who} is {given}, but a whole number or a word "
+        raise ValueError(f"{source} is {given}, but a whole number or a word "
                          f"for each of {count:,} images was expected")
     return list(map(str, labels.tolist()))

@@ -19,7 +19,7 @@ HIDDEN = {"__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini",
           "$recycle.bin", "system volume information"}
 
 
-class Found(NamedTuple):
+class Picture(NamedTuple):
     """A picture, and what its folders say; test is None if they do not."""
 
     path: Path
@@ -27,7 +27,7 @@ class Found(NamedTuple):
     test: bool | None = None
 
 
-def find_pictures(folder: Path, notes: list) -> list[Found]:
+def find_pictures(folder: Path, notes: list) -> list[Picture]:
     """Return all pictures below folder, in the natural order of their names.
 
     Raises OSError if folder cannot be opened.
@@ -108,7 +108,7 @@ def leave_out(notes: list, what: str, paths: list[Path], folder: Path,
                      f"{', '.join(names + more)}{why}")
 
 
-def sort_out(paths: list[Path], folder: Path, notes: list) -> list[Found]:
+def sort_out(paths: list[Path], folder: Path, notes: list) -> list[Picture]:
     """Return the class of each picture, and whether it is for testing.
 
     What is for validation is left out if there is something to test on, else
@@ -131,8 +131,8 @@ def sort_out(paths: list[Path], folder: Path, notes: list) -> list[Found]:
     for path, trail, role, rest in zip(paths, trails, roles, within):
         classes = rest if split else trail
         if not split or role in ("train", testing):
-            found.append(Found(path, classes[0] if classes else name,
-                               role == testing if split else None))
+            found.append(Picture(path, classes[0] if classes else name,
+                                 role == testing if split else None))
             loose += [path] * (not classes)
     if 0 < len(loose) < len(found):
         notes.append(f"{len(loose):,} pictures outside the class folders form "
@@ -140,7 +140,8 @@ def sort_out(paths: list[Path], folder: Path, notes: list) -> list[Found]:
     return found
 
 
-def each_once(found: list[Found], folder: Path, notes: list) -> list[Found]:
+def each_once(found: list[Picture], folder: Path,
+              notes: list) -> list[Picture]:
     """Leave out links to pictures that are there anyway, be it as a link.
 
     One picture to train and to test on would make the test too easy.

@@ -23,7 +23,7 @@ from .pictures import ENDINGS, no_screen, shown
 ARCHIVES = {".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip"}
 
 
-class Own(NamedTuple):
+class OwnImages(NamedTuple):
     """A Dataset, what to call it, and what was done to it: sentences."""
 
     data: Dataset
@@ -32,7 +32,7 @@ class Own(NamedTuple):
 
 
 def load_own(where: Path | str, wanted: str | None = None,
-             binary: bool = True, size: int | None = None) -> Own:
+             binary: bool = True, size: int | None = None) -> OwnImages:
     """Read the images that where names; ValueError says what is wrong there.
 
     wanted: "MNIST" or "Fashion-MNIST", if the other one would be a mistake.
@@ -61,7 +61,7 @@ def load_own(where: Path | str, wanted: str | None = None,
     found = found._replace(images=resize(where, found.images, size, notes))
     check_contrast(where, found.images, binary, notes)
     check_classes(found, notes)
-    return Own(as_dataset(found, binary), title, notes)
+    return OwnImages(as_dataset(found, binary), title, notes)
 
 
 def what_else(where: Path) -> str:

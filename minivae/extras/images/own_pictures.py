@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..runs.npz import LARGEST
-from .folders import Found, find_pictures, leave_out
+from .folders import Picture, find_pictures, leave_out
 from .labels import FEWEST, Labelled, hold_out, natural, number
 from .pictures import no_screen, read_picture, shown, white_of
 
@@ -47,8 +47,8 @@ def check_count(folder: Path, found: list, notes: list) -> None:
                          f"{FEWEST} were expected{others}; put more there")
 
 
-def read_all(folder: Path, found: list[Found], size: int | None,
-             notes: list) -> tuple[np.ndarray, list[Found]]:
+def read_all(folder: Path, found: list[Picture], size: int | None,
+             notes: list) -> tuple[np.ndarray, list[Picture]]:
     """Return images (n, H, W, C), bytes, and the n pictures that were read.
 
     C is 1 if all are grey, else 3. Damaged pictures are left out, but
@@ -56,7 +56,7 @@ def read_all(folder: Path, found: list[Found], size: int | None,
     """
     white = white_of([one.path for one in found])
     square = (size, size) if size else None
-    images, read = np.empty((0, 0, 0, 1), np.uint8), list[Found]()
+    images, read = np.empty((0, 0, 0, 1), np.uint8), list[Picture]()
     damaged, odd, moving = [], [], []
     for one in tqdm(found, "reading pictures", leave=False,
                     disable=no_screen()):

@@ -42,27 +42,27 @@ PATIENCE = 10          # seconds that a rank which fails waits for the others
 class Distributed:
     """A VAE whose batches are shared by all ranks of comm.
 
-    team is the VAE, or Workers, which compute a rank's share on several
+    model is the VAE, or Workers, which compute a rank's share on several
     cores. All ranks must call the same methods in the same order.
     """
 
-    def __init__(self, team: VAE | Workers, comm: Any, at_a_time: int = 32):
-        self.team: Any = team
+    def __init__(self, model: VAE | Workers, comm: Any, at_a_time: int = 32):
+        self.model: Any = model
         self.comm, self.at_a_time = comm, at_a_time
         self.share = comm.rank, comm.size
         self.stop = AgreedStop()
-        for p in team.params.values():           # all begin with rank 0's
-            p[...] = team.asarray(comm.bcast(to_numpy(p)))
+        for p in model.params.values():           # all begin with rank 0's
+            p[...] = model.asarray(comm.bcast(to_numpy(p)))
 
     def epoch(self, images: Array, batch_size: int, rng: np.random.Generator
               ) -> Iterator[tuple[Array, Array]]:
         """As train.epoch: of each batch, this rank's share, maybe empty."""
         i, n = self.share
-        for places, eps in draw_batches(self.team, images, batch_size, rng):
+        for places, eps in draw_batches(self.model, images, batch_size, rng):
             N = len(places)
             mine = slice(N * i // n, N * (i + 1) // n)
             yield to_float(images[places[mine]], eps.dtype), eps[mine]
-        self.team.forget()
+        self.model.forget()
 
     def loss_and_grads(self, x: Array, eps: Array,
                        beta: float = 1.0) -> tuple[float, dict]:
@@ -70,8 +70,8 @@ class Distributed:
 
         x and eps are this rank's share of it, which may be empty.
         """
-        loss, vector = sums(self.team, x, eps, beta, self.at_a_time)
-        P = sum(p.size for p in self.team.params.values())
+        loss, vector = sums(self.model, x, eps, beta, self.at_a_time)
+        P = sum(p.size for p in self.model.params.values())
         mine = np.empty(P + 3, eps.dtype)
         mine[:P] = to_numpy(vector) if len(x) else 0
         mine[P:] = float(loss), len(x), bool(self.stop.heard)
@@ -80,7 +80,7 @@ class Distributed:
         if wishes:                       # seen by all ranks after this batch
             self.stop.asked = self.stop.heard or "another rank was stopped"
         mean = move(total[:P] / N, get_xp(eps))
-        params = self.team.params
+        params = self.model.params
         return loss / N, Grads(unflatten(mean, params), params)
 
     def elbo_terms(self, x: Array, eps: Array) -> tuple[Array, Array]:
@@ -90,7 +90,7 @@ class Distributed:
         terms = np.zeros((2, N), eps.dtype)
         if len(x[mine]):
             terms[:, mine] = [to_numpy(term) for term in
-                              self.team.elbo_terms(x[mine], eps[mine])]
+                              self.model.elbo_terms(x[mine], eps[mine])]
         reconstruction, kl = move(self._add_up(terms), get_xp(eps))
         return reconstruction, kl
 
@@ -100,7 +100,7 @@ class Distributed:
         return total
 
     def __getattr__(self, name):
-        return getattr(self.team, name)           # all else is the team's own
+        return getattr(self.model, name)         # all else is the model's own
 
 
 class AgreedStop(Stop):
@@ -119,7 +119,7 @@ class AgreedStop(Stop):
 
 # ---- the ranks -------------------------------------------------------------
 
-def world() -> Any:
+def communicator() -> Any:
     """Return the communicator of all ranks; RuntimeError without MPI."""
     try:
         from mpi4py import MPI
@@ -131,7 +131,7 @@ def world() -> Any:
     return MPI.COMM_WORLD
 
 
-def settle(comm: Any, xp: ModuleType) -> int:
+def bind_rank(comm: Any, xp: ModuleType) -> int:
     """Give a rank its part of its machine: a GPU, or some of the cores.
 
     Returns how many ranks are on this machine.
@@ -147,7 +147,7 @@ def settle(comm: Any, xp: ModuleType) -> int:
     return here.size
 
 
-def first(comm: Any | None, function: Callable) -> Any:
+def on_rank_0(comm: Any | None, function: Callable) -> Any:
     """Return what function() returns on rank 0: only there is it called.
 
     So only that rank needs the files. What it raises is raised everywhere.
@@ -179,7 +179,7 @@ def check_alike(comm: Any, settings: dict) -> None:
                     "the same images")
 
 
-def leave(status: int, sentence: str = "") -> None:
+def end_together(status: int, sentence: str = "") -> None:
     """End this rank with an exit status; after an error, end all of them.
 
     If all come to the same end, rank 0 says why. A rank that fails alone

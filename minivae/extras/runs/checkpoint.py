@@ -76,7 +76,7 @@ class Stop:
             signal.signal(number, handler)
 
 
-def circumstances(ranks: int, workers: int, device: str) -> dict:
+def platform_of(ranks: int, workers: int, device: str) -> dict:
     """What else a run's last bits depend on."""
     return {"NumPy": np.__version__, "Python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
