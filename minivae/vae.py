@@ -146,7 +146,7 @@ class VAE:
         # Backwards, from the loss to the encoder:
         #   loss = 1/N Σ [ β·log q(z|x) − log p(x|z) − β·log p(z) ]
         N, (logvar, dlogits, dz_prior) = len(x), self.cache
-        # through the decoder, and its last step is log p(x|z)
+        # through log p(x|z), whose gradient is dlogits, and the decoder
         dz = self.decoder.backward(-dlogits / N)
         # z also enters log p(z), so the two gradients add
         dz = dz - beta * dz_prior / N
