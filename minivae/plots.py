@@ -50,14 +50,21 @@ def draw_landscape(vae: VAE, title: str) -> np.ndarray:
     larger = max(1, min(1400 // image.shape[0], 320 // image.shape[1]))
     image = image.repeat(larger, 0).repeat(larger, 1)
     H, W, _ = image.shape
-    # Sizes in pixels, 100 to the inch, so that no cell is blurred
+    # Sizes in pixels, 100 to the inch, so that no cell is blurred (and a bit
+    # more, since 4.1 · 100 is below 410, and Matplotlib may round down)
     left, right, bottom, top = MARGINS
     width, height = left + W + right, bottom + H + top
-    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    figure = Figure(figsize=((width + 1e-6) / 100, (height + 1e-6) / 100),
+                    dpi=100)
+    # pixels are copied: imshow would resample, and some versions of it blur
+    figure.figimage(grey_or_rgb(image), left, bottom, cmap="gray_r", vmin=0,
+                    vmax=1, zorder=-1)
     ax = figure.add_axes((left / width, bottom / height,
-                          W / width, H / height))
+                          W / width, H / height), facecolor="none")
     n = len(q)
-    show(ax, image, title, extent=(0, n, 0, n), aspect="auto")     # in cells
+    ax.set(xlim=(0, n), ylim=(0, n if vae.latent_dim > 1 else 1),   # in cells
+           xticks=[], yticks=[])
+    ax.set_title(title, fontsize=10)
     some = np.arange(2, n, 3)                       # every third cell's centre
     labels = [f"{q[i]:.1f}" for i in some]
     prior = ", at quantiles of the prior"
@@ -99,14 +106,18 @@ def show(ax: Axes, image: np.ndarray, title: str = "", **where) -> None:
 
     where: imshow's extent and the like. ValueError if C is not 1 or 3.
     """
+    ax.imshow(grey_or_rgb(image), cmap="gray_r", vmin=0, vmax=1, **where)
+    ax.set(xticks=[], yticks=[])
+    ax.set_title(title, fontsize=10)
+
+
+def grey_or_rgb(image: np.ndarray) -> np.ndarray:
+    """Return an image (H, W, C) as Matplotlib takes it: (H, W) if C is 1."""
     C = image.shape[-1]
     if C not in (1, 3):
         raise ValueError(f"an image has {C} channels, but only 1 (grey) or 3 "
                          "(red, green, blue) can be drawn")
-    image = image[..., 0] if C == 1 else image
-    ax.imshow(image, cmap="gray_r", vmin=0, vmax=1, **where)
-    ax.set(xticks=[], yticks=[])
-    ax.set_title(title, fontsize=10)
+    return image[..., 0] if C == 1 else image
 
 
 def pixels(figure: Figure) -> np.ndarray:
