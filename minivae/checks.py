@@ -71,7 +71,7 @@ def check_array(caller, name: str, x: Array, shape: tuple | list,
     fixed = [size for size in shape if size is not ...]
     rank = x.ndim >= len(fixed) if ... in shape else x.ndim == len(fixed)
     if not rank or any(
-            have == 0 != want != "N" if isinstance(want, str)
+            (have == 0 and want != "N") if isinstance(want, str)
             else have != want for want, have in zip(fixed, x.shape)):
         wanted = ", ".join("..." if s is ... else str(s) for s in shape)
         raise ValueError(f"{caller}: {name} has shape {x.shape}, but "

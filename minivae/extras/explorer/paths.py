@@ -1,4 +1,4 @@
-"""Ways through the latent space from one code to another."""
+"""Paths through the latent space from one code to another."""
 import numpy as np
 
 
