@@ -2,7 +2,7 @@
 
     python demos/first_vae.py
 
-Less than a minute; the picture is runs/first_vae/landscape.png. This is all
+About a minute; the picture is runs/first_vae/landscape.png. This is all
 there is to it: train_fashion.py is the same loop, for longer, on all cores,
 with more pictures, a log and checkpoints.
 """
