@@ -25,10 +25,10 @@ import numpy as np
 
 from minivae.data import binarize, to_float
 from minivae.extras.explorer.paths import spherical, straight
+from minivae.extras.figures.gif import save_gif
 from minivae.extras.figures.rows import save_images, save_samples
 from minivae.extras.images.pictures import read_picture
-from minivae.plots import (decode, draw_landscape, encode, save_frame,
-                           save_gif)
+from minivae.plots import decode, draw_landscape, encode, save_frame
 
 from common.command_line import a_name, a_path, at_least, run
 from common.models import find_model

@@ -26,8 +26,9 @@ from minivae import VAE
 from minivae.data import load_mnist
 from minivae.extras.explorer.paths import spherical, straight
 from minivae.extras.figures.codes import scatter
+from minivae.extras.figures.gif import save_gif
 from minivae.plots import (decode, encode, latent_grid, pixels, save_frame,
-                           save_gif, show, tile)
+                           show, tile)
 
 from common.command_line import a_name, parser, run
 from common.models import find_model

@@ -26,7 +26,8 @@ from tqdm import tqdm
 from minivae import choose_device, conv_vae, gaussian_kl, reparameterize
 from minivae.backend import get_xp, to_numpy
 from minivae.data import load_mnist
-from minivae.plots import decode, encode, pixels, save_frame, save_gif, show
+from minivae.extras.figures.gif import save_gif
+from minivae.plots import decode, encode, pixels, save_frame, show
 
 from common.command_line import parser, run
 from common.fit import fit

@@ -33,7 +33,7 @@ flipped: strictly speaking, these convolutions are cross-correlations.
 import numpy as np
 
 from .backend import Array, Seed, get_xp, has_quick_form
-from .checks import check_pair, check_sizes, expects, expects_dy
+from .checks.arrays import check_pair, check_sizes, expects, expects_dy
 from .layers import Layer, glorot_uniform
 
 

@@ -1,21 +1,13 @@
 """Fashion-MNIST and MNIST, binarized, embedded; how they become batches."""
-import hashlib
-import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from .backend import Array
-from .checks import check_pixels
+from .checks.images import check_batch_size, check_bytes, check_pixels
+from .datasets.embedded import read_embedded
 
-DATASETS = Path(__file__).parent / "datasets"
-SHA256 = {                   # of the files: datasets/pack.py makes them
-    "fashion_mnist": "1d0f6186a429dd84c90784fd762e4fc3"
-                     "635dfdd638bbb2bd5a1c9a1edb2d66b9",
-    "mnist": "089ea8d031f66edb5309b95206adebda"
-             "80f2e8da609f4342fcf86d169a780d78"}
 FASHION_CLASSES = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal",
                    "Shirt", "Sneaker", "Bag", "Ankle boot")
 
@@ -61,17 +53,7 @@ def load_mnist() -> Dataset:
 
 
 def _load(name, class_names):
-    path = DATASETS / f"{name}.npz"
-    try:
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != SHA256[name]:
-            raise ValueError("its SHA-256 is wrong")
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"the embedded data {path} is missing or damaged ({error}); "
-            "restore it with pip install --force-reinstall minivae, or in a "
-            "clone with git checkout") from error
-    a = np.load(io.BytesIO(content))
+    a = read_embedded(name)
     return Dataset(unpack(a["train_bits"]), a["train_labels"],
                    unpack(a["test_bits"]), a["test_labels"],
                    a["grey"][..., None], a["grey_index"], class_names)
@@ -102,24 +84,6 @@ def batches(images: Array, batch_size: int,
     check_bytes(images)
     for start in range(0, len(images), batch_size):
         yield to_float(images[start:start + batch_size], dtype)
-
-
-def check_batch_size(batch_size: int, N: int) -> None:
-    """Refuse one that is below 1 or above the number of images, N."""
-    if not 1 <= batch_size <= N:
-        raise ValueError(f"the batch size is {batch_size}, but it must lie "
-                         f"between 1 and the number of images, {N}")
-
-
-def check_bytes(images: Array) -> None:
-    """Refuse a whole set whose bytes are 0 and 1: bits, not grey values.
-
-    (One batch could be that dark, so to_float cannot tell.)
-    """
-    if images.dtype == np.uint8 and images.size and images.max() == 1:
-        raise ValueError("the images are bytes of 0 and 1, but a byte is a "
-                         "grey value, 0..255; make bits of them with "
-                         "images.astype(bool)")
 
 
 def to_float(images: Array, dtype=np.float32) -> Array:

@@ -9,12 +9,14 @@ since a sample misses the one wrong element among thousands; and the upstream
 gradient dy is random, since a gradient of all ones would miss, for example, a
 flipped dy.
 """
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from .backend import Array, Seed, get_xp, move, to_numpy
+from .checks.gradcheck import (broken_promises, check_inputs, check_result,
+                               check_results)
 from .layers import Layer
 
 STEP = 1e-5      # rounding costs about 1e-16 / h, the O(h²) term about 1e-10
@@ -90,8 +92,8 @@ def check_layer(layer: Layer, x: Array, *,
     if not isinstance(layer, Layer):
         raise TypeError(f"{caller}: the layer is {layer!r}, but a layer, such "
                         "as ReLU(), was expected")
-    check_inputs(caller, {"x": x}, tolerance)
-    check_inputs(caller, layer.params, tolerance, moved=True)
+    check_inputs(caller, {"x": x}, STEP, tolerance)
+    check_inputs(caller, layer.params, STEP, tolerance, moved=True)
     rng = np.random.default_rng(rng)
     x, xp = x.copy(), get_xp(x)
     other = x + move(rng.standard_normal(x.shape), xp)
@@ -122,15 +124,8 @@ def check_function(name: str, f: Callable, dy: Array | float, pairs: dict, *,
     """
     caller = "check_function"
     arrays = {key: a for key, (a, _) in pairs.items()}
-    check_inputs(caller, arrays, tolerance, moved=True)
-    for key, (a, da) in pairs.items():
-        if da is not None:
-            check_result(f"{caller}: {name}: d{key} is", da, (np.generic,))
-    y = f()
-    check_result(f"{caller}: {name}: f returns", y, (float, int, np.generic))
-    if np.shape(y) != np.shape(dy):
-        raise ValueError(f"{caller}: {name}: dy has shape {np.shape(dy)}, but "
-                         f"y has {np.shape(y)}; they must have the same")
+    check_inputs(caller, arrays, STEP, tolerance, moved=True)
+    check_results(f"{caller}: {name}", f(), dy, pairs)
     report = Report(name, tolerance, compare(name, f, dy, pairs, tolerance))
     if verbose:
         print(report)
@@ -168,61 +163,6 @@ def _worst(name, analytic, tolerance, numeric, margin) -> "Row":
             and abs(analytic[i] - numeric[i]) <= 0.51 * margin[i])
     return Row(name, error.size, float(error[i]), tuple(map(int, i)),
                float(analytic[i]), float(numeric[i]), bool(kink))
-
-
-def broken_promises(layer: Layer, x: Array, dy: Array,
-                    other: Array) -> list[str]:
-    """Return which promises of Layer a layer breaks, a sentence for each.
-
-    x and other are two inputs of one shape, dy is an upstream gradient for
-    either.
-    """
-    problems, xp = [], get_xp(x)
-
-    def same(a, b):
-        return xp.array_equal(a, b, equal_nan=True)
-
-    def run(x):
-        kept = {"x": x, "dy": dy, **layer.params}
-        before = {name: a.copy() for name, a in kept.items()}
-        y = layer.forward(x).copy()
-        dx = layer.backward(dy)
-        for name, a in kept.items():
-            if not same(a, before[name]):
-                problems.append(f"forward or backward changes {name}")
-                a[...] = before[name]
-        check_gradients(layer, dx)
-        found = {"x": dx, **layer.grads}
-        return y, {name: g.copy() for name, g in found.items()}
-
-    y, first = run(x)
-    run(other)
-    y_again, again = run(x)
-    if not xp.isfinite(y).all():
-        problems.append("forward gives values that are not finite")
-    if not same(y, y_again):
-        problems.append("forward is not deterministic: the same x gives "
-                        "another y; draw noise outside and pass it in")
-    else:
-        problems += [f"d{name} depends on earlier calls: backward adds to "
-                     "it, or goes back through an old x"
-                     for name in first if not same(first[name], again[name])]
-    problems += odd_gradients({"x": x, **layer.params}, first)
-    return list(dict.fromkeys(problems))
-
-
-def odd_gradients(arrays: dict, grads: dict) -> list[str]:
-    """Return, a sentence each, which gradients are not like their arrays."""
-    problems = []
-    if grads.keys() != arrays.keys():
-        problems.append(f"grads has {sorted(grads.keys() - {'x'})}, but "
-                        f"params has {sorted(arrays.keys() - {'x'})}")
-    for name, a in arrays.items():
-        g = grads.get(name, a)
-        if (g.shape, g.dtype) != (a.shape, a.dtype):
-            problems.append(f"d{name} is {g.dtype} of shape {g.shape}, but "
-                            f"{name} is {a.dtype} of shape {a.shape}")
-    return problems
 
 
 # ---- what it found ---------------------------------------------------------
@@ -275,63 +215,3 @@ class Report:
         lines.append(f"  {'passed' if self.ok else 'FAILED'} at a tolerance "
                      f"of {self.tolerance:.0e}")
         return "\n".join(lines)
-
-
-# ---- what cannot be checked ------------------------------------------------
-
-def check_inputs(caller, arrays: Mapping, tolerance: float,
-                 moved: bool = False) -> None:
-    """Refuse arrays in which no step can be taken, or none that tells."""
-    limit = tolerance * STEP / np.finfo(float).eps
-    for name, a in arrays.items():
-        xp = get_xp(a)
-        if type(a) is not xp.ndarray:
-            raise TypeError(f"{caller}: {name} is {_what(a)}, but an array of "
-                            "float64 was expected")
-        if a.dtype != np.float64:
-            raise TypeError(
-                f"{caller}: {name} is {a.dtype}, but finite differences need "
-                "float64: of float32's 7 digits a difference loses 4. Build "
-                "the layer with dtype='float64' and convert x with "
-                ".astype('float64')")
-        if moved and xp is np and not a.flags.writeable:
-            raise ValueError(f"{caller}: {name} is read-only, but its "
-                             "elements have to be moved; use a copy of it")
-        if not a.size or abs(a).max() <= limit:
-            continue
-        if not xp.isfinite(a).all():
-            raise ValueError(f"{caller}: {name} has elements that are not "
-                             "finite")
-        raise ValueError(
-            f"{caller}: {name} has elements of up to "
-            f"{float(abs(a).max()):.1g}, and a step of {STEP} drowns in their "
-            f"rounding; scale them to {limit:.0g} or less")
-
-
-def check_result(what: str, a: Array | float, numbers: tuple = ()) -> None:
-    """Refuse what is no array of float64, nor a number, where it may be one.
-    """
-    if (type(a) is get_xp(a).ndarray or isinstance(a, numbers)) and (
-            np.dtype(getattr(a, "dtype", type(a))) == np.float64):
-        return
-    raise TypeError(f"{what} {_what(a)}, but an array of float64 was expected")
-
-
-def check_gradients(layer: Layer, dx: Array) -> None:
-    """Refuse what backward gives if it is not arrays (of any kind)."""
-    if not isinstance(layer.grads, Mapping):
-        raise TypeError(f"check_layer: {layer}.grads is {_what(layer.grads)}, "
-                        "but a dict was expected")
-    found = {"backward returns": dx} | {
-        f"grads[{name!r}] is": g for name, g in layer.grads.items()}
-    for what, g in found.items():
-        if not hasattr(g, "dtype"):
-            raise TypeError(f"check_layer: {layer}.{what} {_what(g)}, but an "
-                            "array was expected")
-
-
-def _what(a):
-    if a is None:
-        return "None"
-    plain = type(a) is get_xp(a).ndarray
-    return str(a.dtype) if plain else f"a value of type {type(a).__name__}"

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Seed, fused, get_xp, has_quick_form, move
-from .checks import check_param, check_sizes, expects, expects_dy
+from .checks.arrays import check_param, check_sizes, expects, expects_dy
 
 
 class Layer:

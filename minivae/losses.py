@@ -8,7 +8,7 @@ computes. No clip and no small constant is needed: there is no log(0) below.
 import math
 
 from .backend import Array, fused, get_xp
-from .checks import check_array, check_same
+from .checks.arrays import check_array, check_same
 from .layers import sigmoid
 
 LOG_2PI = math.log(2 * math.pi)

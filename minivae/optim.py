@@ -15,12 +15,12 @@ result a little, since ε is added to √v, as in Keras, and not to √v̂. And 
 parameters are one long vector: a step takes a few operations in all, not a
 few per parameter.
 """
-import itertools
 import math
 from collections.abc import Mapping
 
 from .backend import Array, fused, get_xp
-from .checks import check_array
+from .checks.adam import (check_grads, check_params, check_rate,
+                          check_settings, shapes)
 
 
 class Adam:
@@ -36,14 +36,7 @@ class Adam:
     def __init__(self, params: Mapping, learning_rate: float = 1e-4,
                  beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float = 1e-7):
-        check_rate(learning_rate)
-        if not 0 < epsilon < math.inf:         # with 0, a g of 0 gives 0/0
-            raise ValueError(f"Adam: epsilon is {epsilon}, but a small "
-                             "number above 0 was expected")
-        for name, beta in ("beta_1", beta_1), ("beta_2", beta_2):
-            if not 0 <= beta < 1:
-                raise ValueError(f"Adam: {name} is {beta}, but a number from "
-                                 "0 on and below 1 was expected")
+        check_settings(learning_rate, beta_1, beta_2, epsilon)
         check_params(params)
         self.params, self.shapes = params, shapes(params)
         self.learning_rate, self.epsilon = learning_rate, epsilon
@@ -70,7 +63,7 @@ class Adam:
         parameters than Adam was made for: nothing has changed then.
         """
         check_rate(self.learning_rate)
-        self._check(grads)
+        check_grads(grads, self.params, self.shapes)
         self.t += 1
         rate = (self.learning_rate * math.sqrt(1 - self.beta_2 ** self.t)
                 / (1 - self.beta_1 ** self.t))
@@ -80,22 +73,6 @@ class Adam:
         for name, d in unflatten(change, self.params).items():
             p = self.params[name]
             p -= d                                           # in place
-
-    def _check(self, grads):
-        # the gradients of a VAE or Sequential carry their parameters along
-        theirs = getattr(grads, "params", self.params)
-        if any(p is not self.params.get(name) for name, p in theirs.items()):
-            raise ValueError("Adam: these gradients are not of the parameters "
-                             "that Adam was made for, but of others that "
-                             "replaced them or of another model; make a new "
-                             "Adam(vae.params), after vae.to(...)")
-        for what, found in ("gradients", grads), ("params", self.params):
-            odd = {name for name, _ in              # in one of them only
-                   shapes(found).items() ^ self.shapes.items()}
-            if odd:
-                raise ValueError(f"Adam: {what} differ in name, shape, dtype "
-                                 "or device from the parameters that Adam was "
-                                 f"made for: {', '.join(sorted(odd))}")
 
 
 @fused
@@ -120,30 +97,3 @@ def unflatten(vector: Array, like: Mapping) -> dict:
         parts[name] = vector[start:start + a.size].reshape(a.shape)
         start += a.size
     return parts
-
-
-def shapes(arrays: Mapping) -> dict:
-    """Return of each array what may not change: its shape, dtype, device."""
-    return {name: (getattr(a, "shape", ()), getattr(a, "dtype", type(a)),
-                   get_xp(a).__name__) for name, a in arrays.items()}
-
-
-def check_rate(rate: float) -> None:
-    """Refuse a learning rate that cannot work."""
-    if not 0 < rate < math.inf:
-        raise ValueError(f"Adam: learning_rate is {rate}, but a finite number "
-                         "above 0 was expected")
-
-
-def check_params(params: Mapping) -> None:
-    """Refuse what cannot be trained, and arrays that share memory."""
-    if not params:
-        raise ValueError("Adam: there is no parameter to train")
-    first = next(iter(params.values()))
-    for name, p in params.items():
-        check_array("Adam", name, p, (...,))
-        check_array("Adam", name, p, (...,), like=first)
-    for (a, p), (b, q) in itertools.combinations(params.items(), 2):
-        if get_xp(p).shares_memory(p, q):
-            raise ValueError(f"Adam: {a} and {b} share memory, and would be "
-                             "stepped twice; give each an array of its own")

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from .backend import Array, get_xp, move
-from .checks import check_pixels
-from .data import batches, check_batch_size, check_bytes, to_float
+from .checks.images import check_batch_size, check_bytes, check_pixels
+from .data import batches, to_float
 from .optim import Adam
 from .vae import VAE
 

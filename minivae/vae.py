@@ -40,7 +40,8 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, Seed, get_xp, move
-from .checks import check_array, check_pixels, check_same, check_sizes
+from .checks.arrays import check_array, check_same, check_sizes
+from .checks.images import check_image_shape, check_pixels
 from .conv import Conv2D, Conv2DTranspose
 from .layers import (Dense, Flatten, Grads, Layer, Params, ReLU, Reshape,
                      Sequential, by_name, check_layers, sigmoid, sublayers)
@@ -271,19 +272,3 @@ def conv_vae(image_shape: tuple = (28, 28, 1), latent_dim: int = 2, *,
         Conv2DTranspose(2 * F, F, 3, **up), ReLU(),     # (N, 4h, 4w, F)
         Conv2DTranspose(F, C, 3, padding="same", **settings)])
     return VAE(encoder, decoder, likelihood)                 # (N, H, W, C)
-
-
-def check_image_shape(caller, shape) -> tuple[int, int, int]:
-    """Return (H, W, C); ValueError for images that a conv_vae cannot have."""
-    if not isinstance(shape, (tuple, list)) or len(shape) != 3:
-        raise ValueError(f"{caller}: image_shape is {shape}, but three sizes "
-                         "(H, W, C) were expected")
-    H, W, C = shape
-    check_sizes(caller, height=H, width=W, channels=C)
-    if H % 4 or W % 4 or min(H, W) < 8:
-        raise ValueError(
-            f"{caller}: images of {H} x {W} do not fit: the decoder doubles "
-            "height and width twice and the encoder's two 3 x 3 convolutions "
-            "need 7 pixels, so both must be multiples of 4, 8 or more; crop "
-            "or pad them")
-    return H, W, C

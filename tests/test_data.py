@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minivae import data as data_module
 from minivae.data import (batches, binarize, load_fashion_mnist, load_mnist,
                           to_float)
+from minivae.datasets import embedded
 from minivae.datasets.pack import pack
 
 LOAD = {"fashion_mnist": load_fashion_mnist, "mnist": load_mnist}
@@ -62,18 +62,18 @@ def test_the_embedded_data_is_the_original(name):
     if not IDX[name].exists():
         pytest.skip("the IDX files are not here: minivae/datasets/pack.py "
                     "says who has them")
-    with np.load(data_module.DATASETS / f"{name}.npz") as file:
-        embedded = dict(file)
+    with np.load(embedded.DATASETS / f"{name}.npz") as file:
+        stored = dict(file)
     packed = pack(name, IDX[name])
-    assert embedded.keys() == packed.keys()
+    assert stored.keys() == packed.keys()
     for key, a in packed.items():
-        np.testing.assert_array_equal(embedded[key], a)
+        np.testing.assert_array_equal(stored[key], a)
 
 
 @pytest.mark.parametrize("name", LOAD)
 def test_each_set_has_its_licence(name):
     file = f"LICENSE.{name.replace('_', '-')}.txt"
-    text = (data_module.DATASETS / file).read_text(encoding="utf-8")
+    text = (embedded.DATASETS / file).read_text(encoding="utf-8")
     assert text.startswith(f"{name}.npz holds ")
     assert {"fashion_mnist": "MIT License", "mnist": "CC BY-SA 3.0"}[
         name] in text
@@ -90,7 +90,7 @@ def test_binarize_is_above_one_half():
                                     "moved", "zero", "longer", "other",
                                     "the other"])
 def test_damaged_data_gets_a_sentence(tmp_path, monkeypatch, damage, name):
-    content = (data_module.DATASETS / f"{name}.npz").read_bytes()
+    content = (embedded.DATASETS / f"{name}.npz").read_bytes()
     path = tmp_path / f"{name}.npz"
     middle = len(content) // 2
     if damage == "a folder":
@@ -108,10 +108,10 @@ def test_damaged_data_gets_a_sentence(tmp_path, monkeypatch, damage, name):
         path.write_bytes(content + b"?")
     elif damage == "the other":
         other, = LOAD.keys() - {name}
-        path.write_bytes((data_module.DATASETS / f"{other}.npz").read_bytes())
+        path.write_bytes((embedded.DATASETS / f"{other}.npz").read_bytes())
     elif damage == "other":
         np.savez(path, something=np.zeros(3))
-    monkeypatch.setattr(data_module, "DATASETS", tmp_path)
+    monkeypatch.setattr(embedded, "DATASETS", tmp_path)
     with pytest.raises(ValueError, match=f"{name}.npz is missing or "
                        "damaged .*; restore it with pip install --force-"
                        "reinstall minivae, or in a clone with git checkout$"):

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ORDER = ["backend", "checks", "layers", "gradcheck", "conv", "losses", "vae",
+ORDER = ["backend", "layers", "gradcheck", "conv", "losses", "vae",
          "optim", "data", "files", "train", "plots", "quick"]
+# what may be used before it is read: refusals, and where the data lies
+ANYWHERE = {f"minivae.checks.{name}" for name in (
+    "adam", "arrays", "gradcheck", "images")} | {"minivae.datasets.embedded"}
 FILES = sorted(path for folder in ("minivae", "demos", "tests")
                for path in (ROOT / folder).rglob("*.py"))
 
@@ -40,7 +43,20 @@ def test_files_use_only_what_stands_above_them(name):
     above = {f"minivae.{other}" for other in ORDER[:ORDER.index(name)]}
     used = {module for module in imports(ROOT / "minivae" / f"{name}.py")
             if module.startswith("minivae.")}
-    assert used <= above
+    assert used - ANYWHERE <= above
+
+
+def test_checks_know_only_arrays_and_layers():
+    for path in (ROOT / "minivae" / "checks").glob("*.py"):
+        assert {module for module in imports(path)
+                if module.startswith("minivae.")} <= {
+                    "minivae.backend", "minivae.arrays", "minivae.layers"}
+
+
+def test_the_first_storey_is_read_in_an_evening():
+    lines = [line for name in set(ORDER) - {"quick"} for line in (
+        ROOT / "minivae" / f"{name}.py").read_text("utf-8").splitlines()]
+    assert len(lines) <= 1700
 
 
 def test_only_one_file_imports_cupy():

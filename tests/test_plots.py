@@ -6,6 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import norm
 
 from minivae import VAE, Dense, Reshape, Sequential, conv_vae, plots
+from minivae.extras.figures.gif import save_gif
 
 
 def compass():
@@ -76,7 +77,7 @@ def test_ink_is_dark():
 def test_a_gif_has_its_frames_and_holds_the_last(tmp_path):
     frames = [np.full((30, 40), 60 * i + 15 * (i > 3), "uint8")
               for i in range(5)]
-    plots.save_gif(tmp_path / "a.gif", frames)
+    save_gif(tmp_path / "a.gif", frames)
     movie = imageio.imread(tmp_path / "a.gif", index=None)
     assert movie.shape[:3] == (5, 30, 40)
     greys = movie[:, 0, 0, 0].astype(int)
@@ -86,7 +87,7 @@ def test_a_gif_has_its_frames_and_holds_the_last(tmp_path):
                  for i in range(5)]
     assert durations == [250] * 4 + [3000]
     colour = [np.full((8, 8, 3), (10 * i, 0, 200), "uint8") for i in range(3)]
-    plots.save_gif(tmp_path / "b.gif", colour)
+    save_gif(tmp_path / "b.gif", colour)
     assert imageio.imread(tmp_path / "b.gif", index=None).shape[0] == 3
 
 
@@ -180,7 +181,7 @@ def test_channels_that_cannot_be_drawn():
 def test_frames_that_make_no_gif(tmp_path, frames, found):
     with pytest.raises(ValueError, match=f"save_gif: .* expected, but .*"
                        f"{found}"):
-        plots.save_gif(tmp_path / "a.gif", frames)
+        save_gif(tmp_path / "a.gif", frames)
     assert not list(tmp_path.iterdir())
 
 
@@ -188,7 +189,7 @@ def test_a_gif_of_one_frame_and_of_equal_ones(tmp_path):
     grey, red = np.full((4, 6), 90, "u1"), np.full((4, 6, 3), (200, 0, 0),
                                                    "u1")
     for frames in [grey], [red], [grey] * 3, [grey, red], np.stack([grey]):
-        plots.save_gif(str(tmp_path / "a.gif"), frames)
+        save_gif(str(tmp_path / "a.gif"), frames)
         movie = imageio.imread(tmp_path / "a.gif", index=None)
         assert movie.shape[1:3] == (4, 6)
         durations = [imageio.immeta(tmp_path / "a.gif", index=i)["duration"]

@@ -4,7 +4,8 @@ It knows nothing of the VAE that it measures; it only counts pixels.
 """
 import numpy as np
 
-from minivae.data import check_bytes, to_float
+from minivae.checks.images import check_bytes
+from minivae.data import to_float
 
 
 def nearest(images: np.ndarray,

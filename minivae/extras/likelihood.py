@@ -8,7 +8,8 @@ import math
 import numpy as np
 
 from ..backend import Array, Seed, get_xp
-from ..checks import check_pixels, check_sizes
+from ..checks.arrays import check_sizes
+from ..checks.images import check_pixels
 from ..vae import VAE
 
 AT_ONCE = 100          # images, for memory

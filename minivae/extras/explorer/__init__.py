@@ -19,7 +19,8 @@ from PIL import Image
 
 from ...backend import to_numpy
 from ...conv import Conv2DTranspose, windows
-from ...data import Dataset, check_bytes, to_float
+from ...checks.images import check_bytes
+from ...data import Dataset, to_float
 from ...files import write_file
 from ...layers import Dense, ReLU, Reshape
 from ...optim import flatten

@@ -28,9 +28,11 @@ import cloudpickle
 import numpy as np
 
 from ...backend import Array
-from ...checks import check_array, check_pixels, check_sizes
+from ...checks.adam import shapes
+from ...checks.arrays import check_array, check_sizes
+from ...checks.images import check_pixels
 from ...layers import Grads, Layer, sigmoid, sublayers
-from ...optim import flatten, shapes, unflatten
+from ...optim import flatten, unflatten
 from ...vae import VAE
 from .processes import STARTING, Processes, hear
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ...backend import to_numpy
-from ...data import DATASETS
+from ...datasets.embedded import DATASETS
 from ...layers import sublayers
 from ...vae import VAE, conv_vae
 

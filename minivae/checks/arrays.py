@@ -1,4 +1,4 @@
-"""What is refused, each in one sentence: you can skip this file at first.
+"""What a layer, or any function of arrays, refuses.
 
 A wrong shape or dtype that got through would be broadcast, or computed in
 half the digits, and nobody would know. So layers check what they are given;
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .backend import Array, get_xp
+from ..backend import Array, get_xp
 
 FLOATS = np.float32, np.float64, np.complex128   # complex: complex-step checks
 
@@ -116,20 +116,6 @@ def check_param(caller, name: str, p: Array) -> None:
         what = getattr(p, "dtype", f"a {kind(p)}")
         raise TypeError(f"{caller}: {name} is {what}, but an array of float32 "
                         "or float64 was expected; set dtype='float32'")
-
-
-def check_pixels(caller, x: Array) -> None:
-    """Refuse pixels x (N, ...) of floating point that are not in 0..1."""
-    if not hasattr(x, "dtype"):
-        raise TypeError(f"{caller}: the images are a {type(x).__name__}, but "
-                        "an array was expected")
-    if x.dtype.kind != "f" or not x.size or (x.min() >= 0 and x.max() <= 1):
-        return                                # (of NaN, neither would be true)
-    at = np.unravel_index(int(((x >= 0) & (x <= 1)).argmin()), x.shape)
-    n, *pixel = map(int, at)
-    raise ValueError(f"{caller}: image {n} has {float(x[at])} at pixel "
-                     f"{pixel}, but numbers from 0 to 1 were expected; mend "
-                     "or rescale the data")
 
 
 def kind(x) -> str:
