@@ -194,10 +194,10 @@ def main(args):
                                load_fashion_mnist)):
         compare(name, title, load(), args)
     print(f"""
-Look at {args.out / 'mnist_planes.png'}: both reconstruct alike, but only
-the VAE's codes are spread as new ones are drawn; the autoencoder's lie
-wherever they like. (A normal, fitted to these afterwards, mends most of that
-in a plane: the table's last row.)""")
+Look at {args.out / 'mnist_planes.png'} and fashion_planes.png:
+both reconstruct alike, but only the VAE's codes are spread as new ones are
+drawn; the autoencoder's lie wherever they like. (A normal, fitted to these
+afterwards, mends most of that in a plane: the table's last row.)""")
 
 
 def parse_arguments():

@@ -10,7 +10,7 @@ import pytest
 from test_own_data import pictures
 from test_plots import compass
 
-from minivae import (Conv2DTranspose, Sequential, Sigmoid, conv_vae,
+from minivae import (Conv2DTranspose, ReLU, Sequential, Sigmoid, conv_vae,
                      load_pretrained, save_model)
 from minivae.data import Dataset, load_mnist
 from minivae.extras import explorer
@@ -142,6 +142,14 @@ def test_a_layer_that_javascript_does_not_know(tmp_path):
     vae.decoder = Sequential([*vae.decoder.layers, Sigmoid()])
     with pytest.raises(ValueError, match=r"cannot compute Sigmoid\(\); it "):
         write_page(tmp_path / "a.html", vae, "x")
+
+
+def test_a_decoder_that_ends_otherwise(tmp_path):
+    vae = conv_vae((8, 8, 1), filters=2, rng=0)
+    vae.decoder.layers.append(ReLU())
+    with pytest.raises(ValueError, match=r"decoder ends with ReLU\(\); let "):
+        write_page(tmp_path / "a.html", vae, "x")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_frame_keeps_its_title_and_loses_its_margins():

@@ -118,6 +118,10 @@ def layers(vae: VAE) -> list[dict]:
             at += own["sizeW"] + own["sizeB"]
         described += [own] if own else []
         x = y
+    if not described or described[-1]["kind"] != "transpose":
+        raise ValueError("the page draws what a Conv2DTranspose gives, but "
+                         f"the decoder ends with {vae.decoder.layers[-1]}; "
+                         "let it end with a Conv2DTranspose")
     return described
 
 
