@@ -1,19 +1,19 @@
-"""What does an autoencoder lack, that reconstructs as well as a VAE?
+"""What does an autoencoder lack, even if it reconstructs as well as a VAE?
 
     python demos/autoencoder.py
 
 Trains both on MNIST and on Fashion-MNIST: the same networks, the same steps,
 but the ordinary autoencoder without noise and without the KL. Then asks two
-things of them. How far from a test image is its reconstruction? There, PCA
-and a random projection onto as many numbers are asked, too. And what do codes
+things of them. How far is a reconstruction from its test image? (PCA and a
+random projection onto as many numbers are measured, too.) And what do codes
 drawn from N(0, 1) decode to? That answer has two sides: how far a generated
-image is from the nearest training image (is it real?), and how far a test
-image is from the nearest generated one (is anything left out?).
+image is from the nearest training image (is it realistic?), and how far a
+test image is from the nearest generated one (is anything left out?).
 
-The VAE was pulled towards N(0, 1). Where the autoencoder has put its codes,
-one must look, and fit a density to them: the table's last row draws from a
-normal of their mean and covariance. In a plane that mends most of it; but it
-is a second model, which the autoencoder knows nothing of.
+The VAE's codes were pulled towards N(0, 1). For the autoencoder's we have to
+look where they lie, and fit a density to them: the table's last row draws from
+a normal with their mean and covariance. In a plane that mends most of it; but
+it is a second model, of which the autoencoder knows nothing.
 
 One to three minutes; the pictures go to runs/autoencoder.
 """
@@ -45,12 +45,12 @@ def flat(images):
 
 
 def squared_error(images, decoded):
-    """Squared differences, summed over the pixels, a mean over images."""
+    """Squared differences, summed over pixels, averaged over images."""
     return ((flat(decoded) - flat(images)) ** 2).sum(axis=1).mean()
 
 
 def pca(images):
-    """Return the mean image, and directions (784, 784), the widest first."""
+    """Return the mean image, and directions (784, 784) by falling variance."""
     mean = flat(images).mean(axis=0)
     centred = flat(images) - mean
     _, _, directions = np.linalg.svd(centred.T @ centred)
@@ -64,21 +64,21 @@ def project(images, mean, directions):
 
 
 def components_needed(error, images, mean, directions):
-    """With how many components PCA is at least as near as error."""
+    """How many components PCA needs for an error that is no larger."""
     squares = ((flat(images) - mean) @ directions.T) ** 2        # (N, 784)
     left = squares.sum(axis=1).mean() - squares.mean(axis=0).cumsum()
     return int((left > error).sum()) + 1
 
 
 def gap(images, others):
-    """The mean distance of images to the nearest of others."""
+    """The mean distance from each of images to the nearest of others."""
     return nearest(images, others)[1].mean()
 
 
 # ---- the pictures ----------------------------------------------------------
 
 def decode_square(vae, left, right, bottom, top, n=20):
-    """Decode n × n codes, the middles of a square's cells, the top row first.
+    """Decode n × n codes, the centres of a square's cells, the top row first.
 
     Returns one image, (n·H, n·W, C): z[0] grows to the right, z[1] upwards.
     """
@@ -160,7 +160,7 @@ def compare(name, title, data, args):
                           test_images, mean, directions)
     inside = {kind: np.mean(np.hypot(*codes.T) < RADIUS)
               for kind, (_, codes, _) in panels.items()}
-    print(f"PCA would need {k} components to reconstruct as the VAE does.\n"
+    print(f"PCA would need {k} components to reconstruct as well as the VAE.\n"
           "The circle that holds 95 % of N(0, 1) holds "
           f"{inside['VAE']:.0%} of the VAE's codes and "
           f"{inside['autoencoder']:.0%} of the autoencoder's.")
@@ -169,7 +169,7 @@ def compare(name, title, data, args):
 def print_table(title, images, test_images, decoded, draws):
     some = test_images[:SAMPLES]
     print(f"\n{title:<44}{'a test image to':>19}{'a generated':>19}"
-          f"{'a test image to':>19}\n{'':<44}{'its decoded one':>19}"
+          f"{'a test image to':>19}\n{'':<44}{'its reconstruction':>19}"
           f"{'one to real ones':>19}{'generated ones':>19}")
     print(f"{'test images themselves':<44}{'':>19}"
           f"{gap(some, images):>19.1f}")
@@ -186,18 +186,19 @@ def print_table(title, images, test_images, decoded, draws):
 @own_folder
 def main(args):
     args.xp, _ = choose_device(args.device)
-    print("Mean distances between images: to what two numbers make of one "
-          "(squared differences,\nsummed over its 784 pixels), and to the "
-          "nearest of many others (pixels that differ).")
+    print("Mean distances of images: to their reconstructions from two "
+          "numbers (squared differences,\nsummed over 784 pixels), and to the "
+          "nearest of many other images (pixels that differ).")
     for name, title, load in (("mnist", "MNIST", load_mnist),
                               ("fashion", "Fashion-MNIST",
                                load_fashion_mnist)):
         compare(name, title, load(), args)
     print(f"""
 Look at {args.out / 'mnist_planes.png'} and fashion_planes.png:
-both reconstruct alike, but only the VAE's codes are spread as new ones are
-drawn; the autoencoder's lie wherever they like. (A normal, fitted to these
-afterwards, mends most of that in a plane: the table's last row.)""")
+both reconstruct about equally well, but only the VAE's codes are spread like
+the new ones that we draw; the autoencoder's lie wherever they like. (A normal
+fitted to them afterwards mends most of that in a plane: the table's last
+row.)""")
 
 
 def parse_arguments():

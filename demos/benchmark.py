@@ -65,14 +65,14 @@ def compare(args):
     """Time the same work everywhere, in turns: A B C A B C ...
 
     Each contender lives in a process of its own, and waits while another has
-    its turn: so what else the machine does meets all of them.
+    its turn: so whatever else the machine does affects all of them.
     """
     gpu = args.device == "gpu"
     names = ["minivae_vae"] + [
         name for framework, name in FRAMEWORKS[args.device]
         if importlib.util.find_spec(framework)]
     if len(names) == 1:
-        print("No framework is installed, so minivae runs alone; for company,"
+        print("No framework is installed, so minivae runs alone; to compare,"
               "\npip install tensorflow torch jax\n")
     jobs = [("step", n) for n in args.batch_sizes]
     if gpu:
@@ -96,7 +96,7 @@ def compare(args):
         for title, pipe, _ in contenders:
             pipe.send("memory")
             memory[title] = receive(pipe, title)
-    if gpu:                                # of which memory is not the GPU's
+    if gpu:                                # peak memory is that of the CPU
         print_comparison(jobs, seconds, work_of_steps(args.batch_sizes))
     else:
         print_comparison(jobs, seconds, {})
@@ -122,7 +122,7 @@ def get_ready(names, device, at_the_end):
 
 
 def contend(name, device, pipe):
-    """A contender's life: set up, say the first losses, do jobs."""
+    """A contender's life: set up, send the first losses, do jobs."""
     os.environ["JAX_PLATFORMS"] = "cuda" if device == "gpu" else "cpu"
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # leave others some
     sys.path.insert(0, str(Path(__file__).parent / "frameworks"))
@@ -162,16 +162,16 @@ def start(work, *args):
     """Start work(*args, pipe) in a fresh process; return our end."""
     context = multiprocessing.get_context("spawn")
     pipe, theirs = context.Pipe()
-    # Ctrl-C is ours alone: the process inherits that it ignores it
+    # Ctrl-C is ours alone: the process inherits that it is ignored
     ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
     context.Process(target=live, args=(work, *args, theirs)).start()
     signal.signal(signal.SIGINT, ours)
-    theirs.close()                         # so that its end is seen
+    theirs.close()                         # so that we see it end
     return pipe
 
 
 def live(work, *args):
-    """What start starts: it says its mistakes to the parent, not to you."""
+    """What start starts: its errors go to the parent, not to the screen."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)       # frameworks' chatter
     try:
         work(*args)
@@ -232,8 +232,8 @@ def check_losses(contenders):
 def print_header():
     print(f"""\
 Python {platform.python_version()}, NumPy {np.__version__}, \
-{platform.machine()}, {cores()} core{'s' * (cores() > 1)}; NumPy's product of \
-matrices
+{platform.machine()}, {cores()} core{'s' * (cores() > 1)}; NumPy's matrix \
+product
 reaches {matmul_speed() / 1e9:.0f} GFLOP/s
 """)
 
@@ -242,13 +242,13 @@ def print_gpu():
     cupy, name = choose_device("gpu")
     product, copy = gpu_ceilings(cupy)
     print(f"""\
-{name}, CuPy {cupy.__version__}, NumPy {np.__version__}; a product of matrices
+{name}, CuPy {cupy.__version__}, NumPy {np.__version__}; a matrix product
 reaches {product / 1e12:.1f} TFLOP/s, a copy {copy / 1e9:,.0f} GB/s
 """)
 
 
 def work_of_steps(batch_sizes):
-    """Return {job: (its arithmetic, the bytes that it cannot but move)}."""
+    """Return {job: (its arithmetic, the bytes that it must move)}."""
     vae, image = conv_vae(rng=0), np.zeros((1, 28, 28, 1), np.float32)
     arithmetic = sum(flop(vae, image).values())
     of_params, of_image = traffic(vae, image)
@@ -331,7 +331,7 @@ def grow(args):
                                  "pixels, {filters} filters".format(**setting))
             pipe.close()
     print_header()
-    print("batch  image  filters   ms a step  images/s  GFLOP/s   MB  "
+    print("batch  image  filters ms per step  images/s  GFLOP/s   MB  "
           "with workers")
     for (batch, size, filters), (ms, work, own, whole) in found.items():
         print(f"{batch:5}  {size:5}  {filters:7}  {ms:10.1f}  "
@@ -435,7 +435,7 @@ def parse_arguments():
         help="images in a step (on a CPU 32 128 512, at most 1024; on a GPU "
              "32 128 1024 8192, at most 8192)")
     add("--rounds", type=at_least(1), metavar="N",
-        help="turns that each contender has (6)")
+        help="turns for each contender (6)")
     add("--out", type=a_path, default=Path("runs/benchmark"), metavar="DIR",
         help="where the pictures go (runs/benchmark)")
     args = parser.parse_args()
@@ -451,13 +451,13 @@ def check_options(parser, args):
     if max(args.batch_sizes or [0]) > largest:
         parser.error(f"--batch-sizes are at most {largest} on this device")
     if args.device == "gpu" and (args.growth or args.profile):
-        parser.error("--growth and --profile measure the CPU; leave --device "
-                     "gpu out")
+        parser.error("--growth and --profile measure the CPU; leave out "
+                     "--device gpu")
     if args.rounds and (args.growth or args.profile):
         parser.error("--rounds is for the comparison; leave it out")
     if args.growth and args.batch_sizes:
-        parser.error("--growth has batches of its own; leave --batch-sizes "
-                     "out")
+        parser.error("--growth has batches of its own; leave out "
+                     "--batch-sizes")
     if args.profile and len(args.batch_sizes or []) > 1:
         parser.error("--profile takes one of --batch-sizes only")
 

@@ -11,7 +11,7 @@ wrong.) The true ELBO is that of the trained weights, computed by correct code.
 Three checks tell the mistakes apart:
 
     gradients   backward against finite differences of forward: worst error
-    spread      the standard deviation of sampled codes, in units of sigma: 1
+    spread      the standard deviation of sampled codes, over sigma: must be 1
     answers     a convolution and two steps of Adam, worked out by hand
 
 No check sees all of the mistakes, and each sees one that the others cannot.
@@ -45,7 +45,7 @@ def sigma_is_e_to_the_logvar(mu, logvar, eps):
 
 
 def its_backward(dz, logvar, eps):
-    return dz, dz * np.exp(logvar) * eps    # right, for that forward
+    return dz, dz * np.exp(logvar) * eps    # correct for that forward
 
 
 def mean_over_pixels(x, logits):
@@ -183,7 +183,7 @@ Gradients must agree to 1e-06, the spread must be 1.00. Look at
 def parse_arguments():
     options = parser(__doc__, "runs/broken_gradients")
     options.add_argument("--steps", type=at_least(1, IMAGES // 32),
-                         default=500, metavar="N", help="of training, for "
+                         default=500, metavar="N", help="training steps for "
                          f"each of the six, at most {IMAGES // 32} (500)")
     return options.parse_args()
 

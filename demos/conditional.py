@@ -6,9 +6,9 @@ Gives the decoder the label beside the code. Then z need not say which digit
 it is, and with two numbers it cannot afford to: it says how it is written. So
 one can choose the label, and the same z is the same handwriting in all ten
 digits. (Kingma et al. 2014, model M2; Sohn et al. 2015.) All that it takes is
-a layer that puts ten numbers beside z. The bound is one on log p(x|label) now;
+a layer that puts ten numbers beside z. The bound is now on log p(x|label);
 nothing else in its gradient changes. (Try --latent-dim 8: there is room in z
-for the digit, too, and the label loses its say.)
+for the digit, too, and the label loses its influence.)
 
 Half a minute to a minute and a half; the picture is
 runs/conditional/styles.png.
@@ -34,7 +34,7 @@ CLASSES = 10
 
 
 class BesideLabel(Layer):
-    """Codes z (N, D) -> (N, D + CLASSES): beside each a 1 at its label."""
+    """Codes z (N, D) -> (N, D + CLASSES): each beside its one-hot label."""
 
     labels = None                  # (N,): to be set before each forward
 
@@ -48,7 +48,7 @@ class BesideLabel(Layer):
         return xp.concatenate([z, one_hot], axis=1)
 
     def backward(self, dy):
-        return dy[:, :self.in_features]       # the labels learn nothing
+        return dy[:, :self.in_features]       # labels need no gradient
 
 
 def build(D, rng):
@@ -106,9 +106,9 @@ Of {len(as_asked):,} digits asked for, with codes drawn from the prior, \
 like real images of that digit.
 
 Look at {args.out / 'styles.png'}: each row is one code, decoded with
-ten labels. Slant and width stay, and the digit is what was asked for, but
-for the code of a wide one: a wide "1" is a blot, as there was none to learn
-from.""")
+ten labels. Slant and width stay, and the digit is the one asked for, except
+from the code of a wide digit: a wide "1" is a blot, since there was none to
+learn from.""")
 
 
 def parse_arguments():

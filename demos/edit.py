@@ -2,15 +2,15 @@
 
     python demos/edit.py
 
-Learns Fashion-MNIST with 16 numbers to a code: enough to keep an image's own
+Learns Fashion-MNIST with 16 numbers per code: enough to keep an image's own
 shape. Then it encodes images with a feature (long sleeves, say) and images
 without, and takes the difference of the two mean codes. That is a direction:
 a given image's code, moved along it, decodes to the same image with more of
-the feature; moved the other way, with less. (Larsen et al. 2016; with words,
-king - man + woman, it is older.) The feature was never told to the VAE.
+the feature; moved the other way, with less. (Larsen et al. 2016; for words,
+king - man + woman, the idea is older.) The VAE was never told the feature.
 
-Does it work? Of edited images we look up the nearest real ones, pixel by
-pixel, and count those that have the feature.
+Does it work? For each edited image we look up the nearest real one, pixel by
+pixel, and count how many of those have the feature.
 
 Half a minute to a minute; the picture is runs/edit/features.png.
 """
@@ -78,8 +78,8 @@ def main(args):
 
     figure = Figure(figsize=(15, 8.4), dpi=100, layout="constrained")
     parts = figure.subfigures(2, 2, wspace=0.03, hspace=0.05)
-    print("The nearest real images of edited ones: how many have the feature?"
-          f"\n\n{'intensity':<14}"
+    print("Of the real images nearest to edited ones, how many have the "
+          f"feature?\n\n{'intensity':<14}"
           + "".join(f"{intensity:>7}" for intensity in INTENSITIES))
     for part, feature in zip(parts.flat, FEATURES):
         with_it, without = split(feature, images, labels)
@@ -96,8 +96,8 @@ def main(args):
         draw(part, feature, vae, given[:3], direction)
     save_frame(args.out / "features.png", pixels(figure))
     print(f"""
-Look at {args.out / 'features.png'}: at intensity 0 each row is the image as
-it is reconstructed, and to the right of it grows what it had not.""")
+Look at {args.out / 'features.png'}: at intensity 0 each row shows the image
+as it is reconstructed; to the right of that grows the feature it lacked.""")
 
 
 def draw(figure, feature, vae, given, direction):

@@ -4,17 +4,17 @@
 
 Three questions, three pictures in runs/elbo:
 
-    collapse.png    Reconstruction against KL while it learns, and what happens
+    collapse.png    Reconstruction and KL during training, and what happens
                     if the KL costs too much (beta): codes are given up, until
                     all images have the same. That is posterior collapse. If
-                    beta grows slowly (warm-up), codes become worth their
-                    price first. (Higgins et al. 2017; Bowman et al. 2016)
+                    beta grows slowly (warm-up), codes first become worth their
+                    price. (Higgins et al. 2017; Bowman et al. 2016)
     estimators.png  The KL has a closed form, so why estimate it from the one
                     drawn code? Both estimates of the ELBO have the same mean.
                     In an untrained model the closed form varies less. In a
                     trained one it varies more: where a code is unlikely, both
                     log p(x|z) and log q(z|x) are low, and partly cancel; if
-                    q(z|x) were p(z|x), wholly. (Roeder et al. 2017)
+                    q(z|x) were p(z|x), completely. (Roeder et al. 2017)
     bound.png       log p(x) itself: in a plane one can integrate p(x|z)*p(z)
                     over a fine grid. The ELBO lies below it; means over k
                     codes rise towards it, slowly where the encoder's cloud
@@ -50,7 +50,7 @@ KS = 1, 5, 50, 500, 5000
 # ---- collapse --------------------------------------------------------------
 
 class Run(NamedTuple):
-    """A trained VAE, and its terms on test images as it learnt."""
+    """A trained VAE, and its terms on test images during training."""
 
     vae: object
     steps: list
@@ -60,7 +60,7 @@ class Run(NamedTuple):
 
     @property
     def active(self):
-        """How many numbers of a code differ between images, noticeably.
+        """How many numbers of a code differ noticeably between images.
 
         Burda et al. 2016, section 5.
         """
@@ -114,7 +114,7 @@ def draw_collapse(path, runs, some):
 # ---- two estimators --------------------------------------------------------
 
 def estimate(vae, image):
-    """Estimate one image's ELBO from DRAWS codes, in both ways: two (n,)."""
+    """Estimate one image's ELBO from DRAWS codes, in both ways: two arrays."""
     many = vae.asarray(np.repeat(image[None], 100, axis=0))
     kl, _, _ = gaussian_kl(*vae.encode(many))
     rng, sampled, closed = np.random.default_rng(0), [], []
@@ -144,7 +144,7 @@ def draw_estimators(path, models, image):
         ax.axvline(every.mean(), color="C3", linewidth=1)
         ax.margins(y=0.35)                               # for the legend
         ax.set(title=name, xlabel="ELBO of one image, nats",
-               ylabel=f"of {DRAWS:,} draws")
+               ylabel=f"count, of {DRAWS:,} draws")
         ax.legend(fontsize=9, loc="upper left")
     save_frame(path, pixels(figure))
 
@@ -188,8 +188,8 @@ def draw_bound(path, vae, images, exact):
     ax.axhline(exact.mean(), color="k", linestyle="--",
                label="log p(x), integrated")
     ax.errorbar(KS, exact.mean() - np.array(means), errors, marker="o",
-                capsize=4, label="bound from k codes, and its distance's "
-                "standard error")
+                capsize=4, label="bound from k codes, and the standard "
+                "error of its gap")
     ax.annotate("the ELBO", (1, exact.mean() - means[0]), (12, -4),
                 textcoords="offset points")
     ax.set(xscale="log", xlabel="k", ylabel="nats per image",
@@ -206,8 +206,8 @@ def main(args):
     data, vae = load_mnist(), load_pretrained("mnist")
     few = data.train_images[:args.limit]
     xp, _ = choose_device(args.device)
-    print("Trained with 16 numbers to a code; active are those that differ "
-          "between images:")
+    print("Trained with 16 numbers per code; those that differ between images "
+          "are active:")
     runs = {}
     for beta, warmup in (1, 0), (10, 0), (10, 400), (30, 0):
         name = f"beta {beta}" + f", warm-up {warmup}" * (warmup > 0)
@@ -230,8 +230,8 @@ def main(args):
     every = max(1, len(images) // args.images)
     draw_bound(args.out / "bound.png", vae, images[::every], exact[::every])
     print(f"""
-Look at {args.out / 'bound.png'}: the ELBO is a bound on log p(x), and the more
-codes are drawn, the nearer it comes.""")
+Look at {args.out / 'bound.png'}: the ELBO is a lower bound on log p(x);
+the more codes are drawn, the tighter the bound.""")
 
 
 def parse_arguments():

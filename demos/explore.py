@@ -68,7 +68,7 @@ def parse_arguments():
     args = parser.parse_args()
     if args.matplotlib and (args.out or not args.open):
         parser.error("--matplotlib opens a window and writes no page; leave "
-                     "--out and --no-open out")
+                     "out --out and --no-open")
     args.out = args.out or PAGE
     return args
 

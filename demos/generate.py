@@ -8,9 +8,9 @@
 --model names the folder of a run, such as runs/fashion, or a model.npz, or
 one of the models that ship with minivae: fashion, the default, or mnist.
 Images are given as PNG or JPEG files of any size, dark on light (else add
---invert), or as numbers: places in the test set.
+--invert), or as numbers: indices into the test set.
 
-The picture goes to runs/generate; --out names another file, a .png or a .gif,
+The picture goes to runs/generate; --out names another file: a .png, or a .gif,
 in which samples and interpolations move.
 """
 if __name__ == "__main__":
@@ -34,10 +34,10 @@ from common.command_line import a_name, a_path, at_least, run
 from common.models import find_model
 
 WALK = 8             # samples that a GIF walks through
-COLUMNS = 40         # at most, in a picture: each gets narrower
-FRAMES = 1000        # at most, in a GIF: seconds of work, and megabytes
+COLUMNS = 40         # in a picture, at most: more would be too narrow
+FRAMES = 1000        # in a GIF, at most: more take long, and many megabytes
 
-# what each can make, and the options that mean something then
+# what can be made as which file, and the options that matter then
 USES = {("samples", ".png"): {"seed"},
         ("samples", ".gif"): {"seed", "steps"},
         ("landscape", ".png"): set(),
@@ -52,7 +52,7 @@ def samples(args, vae):
     rng = np.random.default_rng(args.seed)
     if args.out.suffix == ".png":
         save_samples(args.out, vae, rng)
-        return "100 images that nobody ever made"
+        return "100 new images: codes drawn from the prior, decoded"
     z = rng.standard_normal((WALK, vae.latent_dim))
     walk(args, vae, [*z, z[0]], spherical)
     return f"a walk through {WALK} samples, and back to the first"
@@ -60,7 +60,7 @@ def samples(args, vae):
 
 def landscape(args, vae):
     save_frame(args.out, draw_landscape(vae, "The landscape"))
-    return "what each place of the latent plane decodes to"
+    return "what each point of the latent plane decodes to"
 
 
 def reconstruct(args, vae):
@@ -88,8 +88,8 @@ def interpolate(args, vae):
         save_images(args.out, {
             name: decode(vae, along(codes, way, args.steps))
             for name, way in ways.items()}, columns,
-            "From image to image, decoded on the way between their codes")
-    return f"the way through the codes of {len(codes)} images"
+            "From image to image, along paths between their codes")
+    return f"a path through the codes of {len(codes)} images"
 
 
 DEFAULTS = {"steps": 12, "arc": False, "invert": False, "seed": 0}
@@ -98,13 +98,13 @@ MAKE = {make.__name__: make
 
 
 def along(codes, way, steps):
-    """Codes on the way from each of codes (n, D) to the next."""
+    """Codes on the path from each of codes (n, D) to the next."""
     return np.concatenate([way(a, b, steps)
                            for a, b in pairwise(codes)])
 
 
 def walk(args, vae, codes, way):
-    """Save a GIF of what is decoded on the way, eight times as large."""
+    """Save a GIF of what is decoded along the path, eight times as large."""
     at_most(FRAMES, (len(codes) - 1) * args.steps, "pictures in a GIF")
     images = 255 * decode(vae, along(codes, way, args.steps))
     if images.shape[-1] == 1:
@@ -120,7 +120,7 @@ def at_most(limit, count, what):
 
 
 def check_options(args):
-    """Refuse an option that would be ignored; put defaults for the others."""
+    """Refuse an option that would be ignored; give the others defaults."""
     kind = args.out.suffix
     if kind not in (".png", ".gif"):
         raise ValueError(f"{args.out} is neither a .png nor a .gif file; name "
@@ -138,7 +138,7 @@ def check_options(args):
         if getattr(args, name) is None:
             setattr(args, name, default)
         elif name not in uses:
-            raise ValueError(f"--{name} changes nothing in what {args.what} "
+            raise ValueError(f"--{name} has no effect on what {args.what} "
                              f"makes of this as a {kind} file; leave it out")
 
 
@@ -205,10 +205,11 @@ def parse_arguments():
     add("--steps", type=at_least(2), metavar="N",
         help="images from one to the next (12)")
     add("--arc", action="store_true", default=None,
-        help="let a GIF go on an arc around 0, not straight")
+        help="let a GIF follow an arc around 0, not a line")
     add("--invert", action="store_true", default=None,
         help="given pictures are light on dark")
-    add("--seed", type=at_least(0), metavar="N", help="of the samples (0)")
+    add("--seed", type=at_least(0), metavar="N",
+        help="seed of the samples (0)")
     return parser.parse_intermixed_args()
 
 

@@ -1,12 +1,11 @@
-"""Is every gradient right? Hold each against finite differences, and see.
+"""Is every gradient right? Compare each with finite differences, and see.
 
     python demos/gradient_check.py                  (--device gpu: with CuPy)
 
 For each layer, the losses, the reparameterization and the whole VAE: the
-largest relative error of every gradient, over all of its elements. That of a
-layer that is right is about 1e-9, and 1e-7 through a whole VAE; of one that is
-wrong, 1e-3 to 1. At the end, a layer of our own: six lines to write, one to
-check.
+largest relative error of every gradient, over all of its elements. For a
+correct layer it is about 1e-9, and 1e-7 through a whole VAE; for a wrong one,
+1e-3 to 1. At the end, a layer of our own: six lines to write, one to check.
 """
 if __name__ == "__main__":
     import common.ctrl_c     # noqa: F401
@@ -60,7 +59,7 @@ def check_layers(draw, settings):
 def check_losses(draw):
     """Each gives a value and its gradients for every image, (N,), (N, ...).
 
-    So an upstream gradient dy (N,) reaches a gradient as dy[:, None]·gradient.
+    With an upstream gradient dy (N,), these become dy[:, None]·gradient.
     """
     N, D = 5, 3
     z, mu, logvar = (draw((N, D)) for _ in range(3))

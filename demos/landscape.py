@@ -47,11 +47,11 @@ FEATURES = {"a closed loop: 0, 6, 8, 9": (0, 6, 8, 9),
 
 
 def prevailing(q, codes, labels):
-    """Say which feature prevails at each place of the plane: (n, n).
+    """Say which feature prevails at each point of the plane: (n, n).
 
     A decoded image is blurred, so we ask the 50 test images whose codes are
-    nearest to a place: what do most of them have? The answer is a number, 0
-    for the first of FEATURES; that in row r and column c is of the place
+    nearest to a point: what do most of them have? The answers are indices
+    into FEATURES; that in row r and column c is for the point
     z = (q[c], q[n-1-r]), as in the landscape.
     """
     z = np.stack(np.meshgrid(q, q[::-1]), axis=-1)               # (n, n, 2)
@@ -64,7 +64,7 @@ def prevailing(q, codes, labels):
 def draw_features(path, vae, codes, labels, n=20, fine=80):
     """Draw the landscape, and over it which feature prevails where."""
     image, _ = latent_grid(vae, n)
-    # places in equal shares of the prior, as the landscape is laid out
+    # points at equal steps of the prior's probability, as in the landscape
     edge = 0.45 / (n - 1)                      # half of one of its cells
     q = ndtri(np.linspace(0.05 - edge, 0.95 + edge, fine))
     winner = prevailing(q, codes, labels)
@@ -73,7 +73,7 @@ def draw_features(path, vae, codes, labels, n=20, fine=80):
     left, right = figure.subplots(1, 2)
     square = (0, 1, 0, 1)
     show(left, image, "the landscape", extent=square)
-    show(right, image, "what the test images have that are encoded there",
+    show(right, image, "which feature prevails among the test images there",
          extent=square)
     colours = np.array([to_rgb(f"C{i}") for i in range(len(FEATURES))])
     right.imshow(colours[winner], alpha=0.45, extent=square)
@@ -90,9 +90,9 @@ def draw_features(path, vae, codes, labels, n=20, fine=80):
 # ---- between two digits ----------------------------------------------------
 
 def typical(codes, labels, digit):
-    """Return the code of a test image that lies deepest among its like.
+    """Return the code of a digit's test image that is deepest among its kind.
 
-    Of the 200 codes nearest to it, more are of its digit than anywhere else.
+    Of the 200 codes nearest to it, more are of that digit than for any other.
     """
     own = codes[labels == digit]
     _, nearest = cKDTree(codes).query(own, min(200, len(codes)))
@@ -100,7 +100,7 @@ def typical(codes, labels, digit):
 
 
 def patch(a, b, n=9):
-    """Lay n × n codes over a square: a in the middle left, b right.
+    """Lay n × n codes over a square: a at its left side's middle, b right.
 
     Returns them row by row, (n·n, 2), those with the largest z[1] on top.
     """
@@ -160,7 +160,7 @@ def draw_map(ax, codes, labels, paths, step):
 
 
 def model_of_digits(name: str) -> VAE:
-    """Return a model; ValueError if MNIST has no place in its plane."""
+    """Return a model in whose plane MNIST has a place, or raise ValueError."""
     found, wanted = find_model(name), "name a model of MNIST with two"
     D = found.vae.latent_dim
     if D != 2:
@@ -189,8 +189,9 @@ In {args.out}:
   path.png      from an eight to a six, straight and on an arc; path.gif moves
 
 Look at features.png: digits with a feature in common lie in a few regions,
-although nobody told the VAE what a loop is, or what digits there are. (Two
-numbers are few: fours lie among nines, and eights, among fives, are blurred.)
+although nobody told the VAE what a loop is, or which digits there are. (Two
+numbers are not many: fours lie among nines, and eights, among fives, are
+blurred.)
 """, end="")
 
 

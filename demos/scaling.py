@@ -7,17 +7,18 @@ A training step on R ranks, each with n = B/R images of a batch of B, takes
     step(R, B) = overhead + update*P + image*n                on each rank
                  + 2*log2(R)*latency + 2*(R - 1)/R*bytes/bandwidth
 
-Python's and the layers' overhead, Adam's update of P parameters, and forward
-and backward of each image; then an all-reduce of the gradients, which passes
-every byte about twice, and as many messages as a tree is high. (It may hide
-behind backward. Here it does not: one call a step, so that it stays simple.)
+that is, the overhead of Python and the layers, Adam's update of P parameters,
+and each image's forward and backward pass; then an all-reduce of the
+gradients, which sends every byte about twice, in messages up and down a tree.
+(It could overlap with backward. Here it does not, for simplicity: it is one
+call per step.)
 
 The first three are measured with one thread for each rank, the last two
-between all ranks that mpiexec has started. On one machine that is memory, not
-a network: --latency and --bandwidth ask what another would do. The step of
-this many ranks is then measured, too, beside what the model says; and the
-table shows what it says of more, for this network and for one with a hundred
-times its parameters and its arithmetic. The picture is
+between all ranks that mpiexec has started. On one machine these are memory's,
+not a network's: --latency and --bandwidth set those of a network. A step
+on this many ranks is then measured, too, beside the model's prediction; and
+the table shows its predictions for more ranks, for this network and for one
+with a hundred times its parameters and its arithmetic. The picture is
 runs/scaling/scaling.png.
 """
 if __name__ == "__main__":
@@ -52,7 +53,7 @@ class Machine(NamedTuple):
     """What a step is made of: seconds, and bytes a second."""
 
     overhead: float
-    update: float             # for a parameter
+    update: float             # per parameter
     image: float
     latency: float
     bandwidth: float
@@ -90,7 +91,7 @@ def measure(comm, vae, x, eps, args):
     seconds = [clock(comm, lambda: vae.loss_and_grads(x[:n], eps[:n]), 20)
                for n in tqdm(counts, "measuring", leave=False,
                              disable=None if comm.rank == 0 else True)]
-    # a line through them, as near to the small ones as to the large ones
+    # a line through them, with the same relative error for small and large
     image, overhead = np.polyfit(counts, seconds, 1, w=1 / np.array(seconds))
 
     def reduce(floats):
@@ -117,7 +118,7 @@ def measured_step(comm, vae, images, batch):
                  max(3, 640 // batch))
 
 
-# ---- saying ----------------------------------------------------------------
+# ---- printing --------------------------------------------------------------
 
 def show(seconds):
     return (f"{1e3 * seconds:.1f} ms" if seconds < 1 else
@@ -128,9 +129,9 @@ def print_machine(comm, here, machine):
     print(f"""\
 {comm.size} rank{'s' * (comm.size > 1)}, {here} on this machine
   overhead of a step    {1e3 * machine.overhead:8.2f} ms
-  Adam, a parameter     {1e9 * machine.update:8.2f} ns
-  an image              {1e3 * machine.image:8.2f} ms
-  latency, a message    {1e6 * machine.latency:8.1f} us
+  Adam, per parameter   {1e9 * machine.update:8.2f} ns
+  layers, per image     {1e3 * machine.image:8.2f} ms
+  latency per message   {1e6 * machine.latency:8.1f} us
   bandwidth             {machine.bandwidth / 1e9:8.2f} GB/s
 """)
 
@@ -194,17 +195,19 @@ def main(args):
     print_predictions(machine, P)
     draw(args.out / "scaling.png", machine, P)
     print(f"""
-Look at {args.out / 'scaling.png'}: a small batch is soon so thin on each rank
-that overhead and latency are all there is; larger batches pay, and a larger
-network pays until its gradients take as long to send as to compute.""")
+Look at {args.out / 'scaling.png'}: a small batch soon leaves each rank so
+little that overhead and latency are all there is; larger batches pay, and a
+larger network pays until its gradients take as long to send as to compute.""")
 
 
 def parse_arguments():
     options = parser(__doc__, "runs/scaling")
     options.add_argument("--latency", type=above_0, metavar="SECONDS",
-                         help="of a message (measured; on one rank 2e-5)")
+                         help="latency of a message (measured; on one rank "
+                         "2e-5)")
     options.add_argument("--bandwidth", type=above_0, metavar="BYTES",
-                         help="a second (measured; on one rank 1.25e9)")
+                         help="bytes per second (measured; on one rank "
+                         "1.25e9)")
     args = options.parse_args()
     args.comm = communicator()
     return args

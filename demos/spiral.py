@@ -5,10 +5,10 @@
 Points lie near a spiral in the plane. Each is encoded as one number, its code
 z, and decoded again: so a decoder is a curve, drawn as z runs along a line.
 An autoencoder is trained to give back each point. It does, but its codes lie
-wherever they like: draw new ones about as large, and many decode to places
+wherever they like: draw new codes of similar size, and many decode to places
 where there never was a point. The VAE has the same two networks; each code is
-blurred by noise and pulled towards N(0, 1). There are fewer places without a
-code, and we know from where to draw.
+blurred by noise and pulled towards N(0, 1). So there are fewer gaps between
+codes, and we know where to draw new ones from.
 
 About fifteen seconds; the picture is runs/spiral/spiral.png. With seeds 0 to
 5 the autoencoder generates 12 to 19 % of its points farther than 0.1 from the
@@ -58,7 +58,7 @@ def build(rng, dtype=np.float32):
 def loss_and_grads(vae, x, eps, variational):
     """Minus the ELBO in nats, a mean over x (N, 2), and its gradients.
 
-    log p(x|z) is Gaussian with a fixed SIGMA: the squared distance, in units.
+    log p(x|z) is Gaussian with a fixed SIGMA: a squared distance, in SIGMAs.
     The ordinary autoencoder is the same without noise and without the KL.
     """
     N, beta = len(x), float(variational)
@@ -83,7 +83,7 @@ def train(points, variational, steps, seed):
     adam = Adam(vae.params, RATE)
     name = "VAE" if variational else "autoencoder"
     for step in tqdm(range(steps), name, leave=False, disable=None):
-        adam.learning_rate = RATE * (1 - step / steps)     # less and less
+        adam.learning_rate = RATE * (1 - step / steps)     # falls to 0
         x = points[rng.integers(len(points), size=BATCH)]
         eps = vae.noise(BATCH, rng)
         _, grads = loss_and_grads(vae, x, eps, variational)
@@ -92,7 +92,7 @@ def train(points, variational, steps, seed):
 
 
 def distance(points, curve):
-    """From each point (N, 2) to the nearest one of a fine curve: (N,)."""
+    """From each point (N, 2) to the nearest one on a fine curve: (N,)."""
     gaps = points[:, None] - curve                         # (N, M, 2)
     return np.sqrt((gaps ** 2).sum(axis=2)).min(axis=1)
 
@@ -113,8 +113,8 @@ def main(args):
     for (ax, below), variational in zip(axes.T, (False, True)):
         vae = train(points, variational, args.steps, args.seed)
         codes, _ = vae.encode(points)                      # (POINTS, 1)
-        # The VAE's codes were pulled towards N(0, 1). The autoencoder's have
-        # no such law: the best guess is a normal of their mean and spread.
+        # The VAE's codes were pulled towards N(0, 1). The autoencoder's
+        # follow no law: the best guess is a normal with their mean and spread.
         mean, spread = (0, 1) if variational else (codes.mean(), codes.std())
         z = mean + spread * rng.standard_normal((POINTS, 1))
         generated = vae.decode(vae.asarray(z))
@@ -160,7 +160,7 @@ def draw_codes(ax, codes, line, mean, spread):
             color="0.6", label="codes of the training points")
     density = np.exp(-0.5 * ((line - mean) / spread) ** 2) / (
         spread * math.sqrt(2 * math.pi))
-    ax.plot(line, density, "C3", label="from where new ones are drawn")
+    ax.plot(line, density, "C3", label="new codes are drawn from this")
     ax.set(xlabel="z", yticks=[], ylabel="density")
 
 
@@ -168,11 +168,11 @@ def parse_arguments():
     options = parser(__doc__, "runs/spiral")
     add = options.add_argument
     add("--turns", type=above_0, default=1.25, metavar="TURNS",
-        help="of the spiral, at most 10 (1.25)")
+        help="turns of the spiral, at most 10 (1.25)")
     add("--steps", type=at_least(1), default=5000, metavar="N",
-        help="of training, for each of the two (5000)")
+        help="training steps for each of the two (5000)")
     add("--seed", type=at_least(0), default=0, metavar="N",
-        help="of all randomness (0)")
+        help="seed of all random numbers (0)")
     args = options.parse_args()
     if args.turns > 10:
         options.error(f"--turns is {args.turns}, but at most 10 were expected")

@@ -6,7 +6,7 @@
 
 It is the loop of first_vae.py. What surrounds it is in common/training_run.py:
 it uses all cores (or machines, or a GPU), reads images of your own, draws
-pictures while it trains, keeps a log, and goes on after it was stopped.
+pictures while it trains, keeps a log, and can resume a run that was stopped.
 
 The pictures appear in runs/fashion (or runs/fashion_quick): open
 grid_final.png. demos/train_mnist.py does the same with digits.

@@ -3,13 +3,13 @@
     python demos/training_on_a_six.py
 
 Follows three test images while a VAE learns MNIST. The encoder gives each a
-mean (the red dot) and a width (the curve at one sigma around it); from there a
-code is drawn (green) and decoded. The loss says how badly, and its gradient,
-where the mean should rather be (the arrow). At first the three clouds lie on
-each other, and what one digit teaches the decoder is wrong for the others. So
-ones are driven away from sixes; a zero has a six's loop, and may stay near.
-And the clouds shrink: the farther apart they are, the more a precise code is
-worth, while the KL asks for wide ones around 0.
+mean (the red dot) and a width (the curve around it, at one sigma); a code is
+drawn from there (green) and decoded. The loss says how bad the result is, and
+its gradient, where the mean should be instead (the arrow). At first the three
+clouds lie on top of each other, and what one digit teaches the decoder is
+wrong for the others. So ones are driven away from sixes; a zero has a six's
+loop, and may stay near. And the clouds shrink: the farther apart they are, the
+more a precise code is worth, while the KL asks for wide ones around 0.
 
 Half a minute to a minute; the pictures go to runs/training_on_a_six.
 """
@@ -43,24 +43,24 @@ FRAMES = {round(1.3 ** k) for k in range(40)}              # steps in the GIF
 # ---- looking ---------------------------------------------------------------
 
 class Moment(NamedTuple):
-    """What three images x, and others of their digits, are after a step."""
+    """The state of three images x, and others of their digits, at a step."""
 
     step: int
     others: list              # for each digit, means of many (n, 2)
-    mu: np.ndarray            # (3, 2), as the next three
+    mu: np.ndarray            # (3, 2), like the next three
     sigma: np.ndarray
     z: np.ndarray
     pull: np.ndarray          # −d loss/d mu, a mean over draws
     decoded: np.ndarray       # (3, 28, 28, 1), of z
-    loss: np.ndarray          # (3,), as the next
+    loss: np.ndarray          # (3,), like the next
     kl: np.ndarray
 
 
 def observe(vae, step, x, eps, others):
-    x, eps = vae.asarray(x), vae.asarray(eps)       # where it is being trained
+    x, eps = vae.asarray(x), vae.asarray(eps)       # onto the VAE's device
     mu, logvar = vae.encode(x)
     reconstruction, _ = vae.elbo_terms(x, eps)
-    kl, _, _ = gaussian_kl(mu, logvar)          # in the mean over draws
+    kl, _, _ = gaussian_kl(mu, logvar)          # the mean over draws
     z = reparameterize(mu, logvar, eps)
     arrays = (mu, get_xp(x).exp(0.5 * logvar), z, pull(vae, x),
               decode(vae, z), kl - reconstruction, kl)
@@ -124,9 +124,9 @@ def save_figure(path, moments, x):
                     layout="constrained")
     for part, moment in zip(figure.subfigures(1, len(moments)), moments):
         draw(part, moment, x)
-    figure.suptitle("Codes of sixes, ones and zeros; of one of each the mean "
-                    "and σ (red), a drawn code (green), and where the loss "
-                    "pulls the mean")
+    figure.suptitle("Codes of sixes, ones and zeros; for one of each, the "
+                    "mean and σ (red), a drawn code (green), and where the "
+                    "loss pulls the mean")
     save_frame(path, pixels(figure))
 
 
@@ -137,7 +137,7 @@ def frame(moment, x):
 
 
 def distances(moment):
-    """How far the ones' middle and the zeros' are from that of the sixes."""
+    """How far the mean codes of ones and of zeros are from that of sixes."""
     six, one, zero = (codes.mean(axis=0) for codes in moment.others)
     return np.linalg.norm(one - six), np.linalg.norm(zero - six)
 
@@ -177,7 +177,7 @@ def main(args):
     ones, zeros = distances(moments[last])
     print(f"""
 Look at {args.out / 'moments.png'} (moments.gif moves): the ones end
-{ones:.1f} from the sixes, the zeros {zeros:.1f}.""")
+up {ones:.1f} away from the sixes, the zeros {zeros:.1f}.""")
 
 
 def parse_arguments():

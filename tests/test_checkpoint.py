@@ -68,7 +68,7 @@ def test_another_kind_of_file_gets_the_sentence(tmp_path):
     for name, reason in (("other.npz", "it has no manifest"),
                          ("text", "File is not a zip file"),
                          ("model.npz", "it is a model, from which no run can "
-                          "go on")):
+                          "be resumed")):
         with pytest.raises(ValueError, match=f"{name} is not a checkpoint of "
                            f"minivae, or damaged .{reason}.*; take another "
                            "copy, or start the run anew, without --resume"):

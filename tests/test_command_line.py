@@ -166,7 +166,7 @@ def test_a_folder_has_one_run_at_a_time(tmp_path):
         with claim(tmp_path):                          # another folder
             pass
         with pytest.raises(RuntimeError, match="another run is writing to .*"
-                           "such; wait for its end, or choose"):
+                           "such; wait until it ends, or "):
             claim(tmp_path / "no" / "such").__enter__()
     with claim(str(tmp_path / "no" / "such")):         # it is free again
         pass

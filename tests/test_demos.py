@@ -198,7 +198,7 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     (["--learning-rate", -1], "-1 is not a number above 0"),
     (["--beta", 0], "0 is not a number above 0"),
     (["--beta", 1e39], "1e+39 is not a number above 0 and at most 1,000,000"),
-    (["--learning-rate", 1e300], "at most 1 (so far a parameter moves in a s"),
+    (["--learning-rate", 1e300], "at most 1 (about how far a parameter moves"),
     (["--warmup", -1], "-1 is not a whole number of at least 0"),
     (["--learning-rate", "nan"], "nan is not a number above 0"),
     (["--learning-rate", "x"], "x is not a number above 0"),
@@ -353,7 +353,7 @@ def test_a_checkpoint_of_another_program_is_not_resumed(quick_run, missing):
     state.pop(missing, None)
     state.get("settings", {}).pop(missing, None)
     npz.save(path, arrays, state)
-    with pytest.raises(ValueError, match="npz has not all settings of a run"):
+    with pytest.raises(ValueError, match="npz lacks settings that a run"):
         quick_run("--resume")
 
 
@@ -411,7 +411,7 @@ def test_an_estimate_below_0_is_explained(capsys):
     run = SimpleNamespace(is_rank_0=True, args=SimpleNamespace(epochs=1),
                           progress=SimpleNamespace(log=[row]))
     print_epoch(run, -3.1, -0.1)
-    assert "- -0.1 KL (from one z an image: near 0" in capsys.readouterr().out
+    assert "- -0.1 KL (from one z per image: near" in capsys.readouterr().out
     print_epoch(run, -2.9, 0.1)
     assert "from one z" not in capsys.readouterr().out
 
@@ -467,7 +467,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
 def test_what_may_change_in_a_resumed_run(quick_run, capsys):
     assert quick_run("--seed", 7, "--checkpoint-every", 2) == 0
-    with pytest.raises(ValueError, match="has had its epochs; give it more "
+    with pytest.raises(ValueError, match="has done its epochs; give it more "
                        "than 2 with --epochs"):
         quick_run("--resume")
     out = quick_run.folder
@@ -848,10 +848,10 @@ def test_generate_knows_a_runs_test_images(monkeypatch, quick_run, tmp_path):
     (["landscape", "--out", "a.gif"], "a picture that does not move"),
     (["samples", "--out", "a.txt"], "a.txt is neither a .png nor a .gif"),
     (["samples", 3], "samples takes no images, but was given 3"),
-    (["samples", "--steps", 9], "--steps changes nothing in what samples mak"),
-    (["landscape", "--seed", 0], "--seed changes nothing in what landscape"),
-    (["reconstruct", 1, "--invert"], "--invert changes nothing in what recon"),
-    (["interpolate", 1, 2, "--arc"], "--arc changes nothing in what interpol"),
+    (["samples", "--steps", 9], "--steps has no effect on what samples mak"),
+    (["landscape", "--seed", 0], "--seed has no effect on what landscape"),
+    (["reconstruct", 1, "--invert"], "--invert has no effect on what recon"),
+    (["interpolate", 1, 2, "--arc"], "--arc has no effect on what interpol"),
     (["reconstruct", *range(41)], "there would be 41 images in a picture, bu"),
     (["interpolate", 1, 2, "--steps", 41], "there would be 41 images in a r"),
     (["samples", "--out", "a.gif", "--steps", 99999], "799,992 pictures in a"),
@@ -938,4 +938,4 @@ def test_benchmark_profiles():
     done = run("benchmark.py", "--profile", "--batch-sizes", 4)
     assert done.returncode == 0, done.stderr
     assert "Conv2DTranspose(64, 32, 3, strides=2" in done.stdout
-    assert re.search(r"together +\d+\.\d+ +\d+\.\d", done.stdout)
+    assert re.search(r"total +\d+\.\d+ +\d+\.\d", done.stdout)

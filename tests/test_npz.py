@@ -232,9 +232,9 @@ def claim(parts, name, shape, in_manifest):
     (lambda parts: parts.update({"a.npy": npy(np.array([{}], object))}),
      "an array is of object, not of numbers"),
     (lambda parts: parts.update({"a.npy": npy(np.asfortranarray(
-        ARRAYS["a"]))}), "an array lies by columns"),
+        ARRAYS["a"]))}), "an array is stored by columns"),
     (lambda parts: parts.update({"a": npy(ARRAYS["a"])}),
-     "a is there twice, or no array"),
+     "a is there twice, or is not an array"),
     (lambda parts: claim(parts, "a", (2 ** 33,), False),
      "does not fit its size"),
     (lambda parts: claim(parts, "a", (2 ** 33,), True),

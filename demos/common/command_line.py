@@ -1,4 +1,4 @@
-"""What all demos do at their edges: options, and errors in one sentence."""
+"""What all demos share: options, and errors in one sentence."""
 import argparse
 import contextlib
 import errno
@@ -19,8 +19,8 @@ def parser(doc: str, out: str,
            limit: int | None = None) -> argparse.ArgumentParser:
     """Return a parser for a demo: doc is its help, out its folder.
 
-    One that trains has --seed, --device and --limit, with limit for its
-    default; args.device is what choose_device takes.
+    With a limit, the demo trains: it has --seed, --device and --limit, whose
+    default is limit. args.device is what choose_device takes.
     """
     result = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -31,10 +31,11 @@ def parser(doc: str, out: str,
             "--limit", type=at_least(320, IMAGES), default=limit, metavar="N",
             help=f"train on the first N images only ({limit})")
         result.add_argument("--seed", type=at_least(0), default=0,
-                            metavar="N", help="of all randomness (0)")
+                            metavar="N",
+                            help="seed of all random numbers (0)")
         result.add_argument("--device", choices=("auto", "cpu", "gpu"),
-                            default="auto", help="where to train; auto takes "
-                            "a GPU that works")
+                            default="auto", help="where to train; auto uses "
+                            "a GPU if one works")
     return result
 
 
@@ -100,7 +101,7 @@ def run(main: Callable, arguments: Callable[[], argparse.Namespace],
 
     end: another way to do so, which speaks for all processes of a run.
     2 after an error, which gets one sentence; 130 after Ctrl-C, 143 after
-    SIGTERM; 1 if nobody reads what is printed, or after a mistake of ours.
+    SIGTERM; 1 if nobody reads what is printed, or after a bug in the demo.
     """
     _prepare_streams()
     _hear(_interrupt)
@@ -115,11 +116,11 @@ def run(main: Callable, arguments: Callable[[], argparse.Namespace],
         status = 128 + number
         if number != signal.SIGINT:
             sentence = f"stopped by {signal.Signals(number).name}"
-    except BrokenPipeError:           # who read what it prints has left
+    except BrokenPipeError:           # whoever read its output has left
         status = 1
     except Exception as error:
         status, sentence = 2, explain(error, args)
-        if not sentence:          # our mistake: the other ranks must not wait
+        if not sentence:          # a bug: the other ranks must not wait
             traceback.print_exc()
             status = 1
     _hear(lambda number, _: os._exit(128 + number))
@@ -132,7 +133,7 @@ def run(main: Callable, arguments: Callable[[], argparse.Namespace],
 
 
 def _prepare_streams():
-    """Print line by line, and whatever it is: for any encoding, or nobody."""
+    """Print line by line: in any encoding, and even if nobody listens."""
     for name in "stdout", "stderr":
         if getattr(sys, name) is None:      # pythonw, or >&- in a shell
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
@@ -142,7 +143,7 @@ def _prepare_streams():
 
 
 def _hear(handler):
-    """Let handler hear Ctrl-C and SIGTERM, unless they are ignored."""
+    """Call handler on Ctrl-C and SIGTERM, unless they are ignored."""
     for number in signal.SIGINT, signal.SIGTERM:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
@@ -168,13 +169,13 @@ FULL = {errno.ENOSPC: "make room", errno.EDQUOT: "make room",
 TAKEN = {errno.EEXIST: "move away what is in its place",
          errno.ENOTDIR: "move away the file in its folder's place",
          errno.EISDIR: "move away the folder in its place"}
-# what takes memory, if a demo has such an option
+# options that take memory, where a demo has them
 SIZES = ("batch_size", "batch_sizes", "latent_dim", "image_size", "limit",
          "workers", "steps")
 
 
 def explain(error: Exception, args: argparse.Namespace) -> str:
-    """Return a sentence for an error that is no mistake of ours, or ""."""
+    """Return a sentence for an error, or "" for a bug in the demo."""
     if isinstance(error, MemoryError) or (
             isinstance(error, OSError) and error.errno == errno.ENOMEM):
         sizes = [f"--{name.replace('_', '-')}" for name in SIZES

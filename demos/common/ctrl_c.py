@@ -1,12 +1,12 @@
-"""Imported first by every demo: what must be settled before all else.
+"""Imported first by every demo: what must be settled before anything else.
 
-Ctrl-C, while the other modules load, just ends it. They take a second, and
-Python would print a traceback from somewhere in NumPy. Later, command_line.run
-handles Ctrl-C.
+While the other modules load, Ctrl-C just ends the demo. They take a second,
+and Python would print a traceback from somewhere in NumPy. Later,
+command_line.run handles Ctrl-C.
 
-And Matplotlib heeds a notebook's choice of a backend, which a program that
-the notebook starts inherits, but cannot always import. What else Matplotlib
-tells its log, such as that it has no folder of its own, is not for users.
+And a program that a notebook starts inherits the notebook's Matplotlib
+backend, but cannot always import it. What else Matplotlib logs, such as that
+it has no folder of its own, is not for users.
 """
 import logging
 import os

@@ -1,8 +1,8 @@
-"""Training in one call: train.py's three lines on all cores, with a bar.
+"""Training in one call: train.py's loop on all cores, with a progress bar.
 
-For demos that ask something of a trained VAE. How training goes is written
-out in demos/train_fashion.py; this is the same loop, with a learning rate
-that falls to 0, so that a short training ends well.
+For demos that ask something of a trained VAE. Training is written out in
+demos/train_fashion.py; this is the same loop, with a learning rate that falls
+to 0, so that a short run ends well.
 """
 import sys
 from collections.abc import Callable
@@ -30,11 +30,11 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
     """Train vae on a Dataset's images (N, ...), and return it.
 
     beta: the KL's weight, reached after warmup batches. noise=False: z = mu;
-    with beta=0 too, that is an ordinary autoencoder. watch: called with the
-    number of steps after each. xp: cupy, to train on a GPU; vae is there
-    while it is trained, and back on the CPU afterwards.
+    with beta=0 too, that is an ordinary autoencoder. watch: called after each
+    step, with the number of steps so far. xp: cupy, to train on a GPU; vae is
+    there during training, and back on the CPU afterwards.
 
-    In a script it needs no main guard, and layers may be a notebook's own.
+    A script needs no main guard, and layers may be defined in a notebook.
     Where processes cannot share the work, this one does it, and says so.
     """
     rng = np.random.default_rng(seed)
@@ -71,7 +71,7 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
 
 
 def hire(vae: VAE, image_shape: tuple, count: int, batch_size: int) -> Any:
-    """Return count Workers; or vae for one, and where there can be none."""
+    """Return count Workers; or vae itself for one, or where none can start."""
     if count > 1:
         try:
             return Workers(vae, image_shape, count, batch_size)

@@ -18,7 +18,7 @@ SHIPPED = {"fashion": "Fashion-MNIST", "mnist": "MNIST"}
 
 
 class FoundModel(NamedTuple):
-    """A VAE, what its images are called, and what else is known of its run.
+    """A VAE, what its images are called, and what else is known about its run.
 
     load_data() returns its images; ValueError says why it cannot. frames are
     pictures of its landscape as it grew, as PNG files.
@@ -31,7 +31,7 @@ class FoundModel(NamedTuple):
 
 
 def find_model(name: str | Path) -> FoundModel:
-    """Return the model that name names: a file, a run's folder, or SHIPPED.
+    """Return the model that name names: a file, a run's folder or one SHIPPED.
 
     Raises ValueError in one sentence if there is none.
     """

@@ -1,6 +1,6 @@
 """Which of many images is most like another? A yardstick for what is decoded.
 
-It knows nothing of the VAE that it measures; it only counts pixels.
+It knows nothing about the VAE that it measures; it only counts pixels.
 """
 import numpy as np
 
@@ -13,7 +13,7 @@ def nearest(images: np.ndarray,
     """Find, for each of images (N, ...), the nearest of others (M, ...).
 
     Both are made black or white at 0.5, once they are numbers in 0..1 (see
-    to_float). Returns the places in others and the numbers of pixels that
+    to_float). Returns indices into others and the numbers of pixels that
     differ: (N,), (N,). Raises ValueError where there are no others.
     """
     if not len(others):

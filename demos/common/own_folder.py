@@ -2,7 +2,7 @@
 
 The lock is the operating system's (filelock asks for it), on a hidden file in
 the folder. So it ends with the process that holds it, even with one that was
-killed. Where a file system knows no locks, a run goes on without.
+killed. Where a file system has no locks, a run goes on without one.
 """
 import contextlib
 import functools
@@ -19,7 +19,7 @@ STARTED = "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"
 def own_folder(main: Callable) -> Callable:
     """Let a demo's main(args) make its folder, args.out, and own it.
 
-    Of an MPI run, args.comm, rank 0 does so for all. Raises RuntimeError
+    In an MPI run (args.comm), rank 0 does so for all. Raises RuntimeError
     where another run has the folder.
     """
     @functools.wraps(main)
@@ -37,7 +37,7 @@ def own_folder(main: Callable) -> Callable:
 
 @contextlib.contextmanager
 def claim(folder: str | Path) -> Iterator[None]:
-    """Make a folder, and keep other runs out of it for a while."""
+    """Make a folder, and keep other runs out of it meanwhile."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".lock"
@@ -65,4 +65,4 @@ def _advice():
     if copies > 1:
         return (f"mpiexec has started {copies} copies of this one: add "
                 "--distributed, and they share the work")
-    return "wait for its end, or choose another folder with --out"
+    return "wait until it ends, or choose another folder with --out"

@@ -1,7 +1,7 @@
 """Where the time goes: each layer's milliseconds and GFLOP/s.
 
 It watches `Sequential`'s layers from outside: for a while, their forward and
-backward are wrapped in a clock. And what a machine could do at its best.
+backward are wrapped in a clock. And how fast the machine is at its best.
 """
 import contextlib
 import math
@@ -19,7 +19,7 @@ from minivae.vae import VAE
 
 
 def matmul_speed(n: int = 768, times: int = 9) -> float:
-    """Return the FLOP/s of a float32 product of two matrices (n, n)."""
+    """Return the FLOP/s of a float32 product of two (n, n) matrices."""
     a = np.ones((n, n), np.float32)
     seconds = []
     for _ in range(times):
@@ -32,9 +32,9 @@ def matmul_speed(n: int = 768, times: int = 9) -> float:
 def time_on_gpu(cupy: ModuleType, work: Callable, times: int) -> list[float]:
     """Return the seconds of each of several calls, by the GPU's own clock.
 
-    A call only asks for work; marks between the calls are work, too, and note
-    when the GPU comes to them. So what is found is how long a call takes one
-    after the other, be it the GPU that is slow, or Python that asks.
+    A call only queues work; the marks between calls are queued, too, and note
+    when the GPU reaches them. So this is the time per call of many in a row,
+    whether it is the GPU that is slow, or Python, which queues the work.
     """
     marks = [cupy.cuda.Event() for _ in range(times + 1)]
     marks[0].record()
@@ -86,7 +86,7 @@ def flop(vae: VAE, x: Array) -> dict[str, int]:
 
 
 def traffic(vae: VAE, x: Array) -> tuple[int, int]:
-    """Return the bytes that a training step cannot but move.
+    """Return the bytes that a training step must move.
 
     Those of the parameters, and those of the images x. Forward reads x and w
     and writes y; backward reads dy, x and w and writes dx and dw. Adam reads
@@ -161,8 +161,8 @@ def layer_table(vae: VAE, x: Array, eps: Array, times: int = 50) -> str:
     total = sum(work.values())
     lines += [f"{'loss, noise and the rest':<54}"
               f"{1e3 * (step - in_layers):17.2f}",
-              f"{'together':<54}{1e3 * step:17.2f}{total / step / 1e9:18.1f}",
-              f"{'NumPy, a product of two large matrices':<71}"
+              f"{'total':<54}{1e3 * step:17.2f}{total / step / 1e9:18.1f}",
+              f"{'NumPy, the product of two large matrices':<71}"
               f"{matmul_speed() / 1e9:18.1f}"]
     return "\n".join(lines)
 

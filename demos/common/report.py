@@ -1,4 +1,4 @@
-"""What train_fashion.py and train_mnist.py print; run is what prepare made."""
+"""What train_fashion.py and train_mnist.py print; run is a Run."""
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,18 +8,18 @@ from minivae.layers import sublayers
 from minivae.vae import VAE
 
 FILES = {
-    "grid_final.png": "the landscape: what each place of the plane decodes to",
+    "grid_final.png": "the landscape: what each point of the plane decodes to",
     "grid.gif": "how it grew, picture by picture",
     "reconstructions.png": "test images, and what their codes decode to",
     "samples.png": "new images: codes drawn from the prior, decoded",
     "latent_scatter.png": "where the test images lie in the plane, by class",
-    "curves.png": "the ELBO, after the first epoch; log.csv has the numbers",
+    "curves.png": "the ELBO, epoch by epoch; log.csv has the numbers",
     "binarization.png": "what it was trained on: grey images made black and "
                         "white",
     "model.npz": "the parameters, for minivae.load_model",
     "checkpoint.npz": "all that --resume needs"}
 
-FEW, ENOUGH = 200, 2000        # steps: what is nearly nothing, and a beginning
+FEW, ENOUGH = 200, 2000        # steps: too few, and enough for a start
 
 
 def print_header(run: SimpleNamespace) -> None:
@@ -71,12 +71,12 @@ def progress_bar(run: SimpleNamespace) -> tqdm:
 
 def print_epoch(run: SimpleNamespace, reconstruction: float,
                 kl: float) -> None:
-    """Print the line of an epoch whose row is the log's last."""
+    """Print a line about the epoch in the log's last row."""
     if not run.is_rank_0:
         return
     *before, row = run.progress.log
     seconds = row["seconds"] - (before[-1]["seconds"] if before else 0)
-    estimated = " (from one z an image: near 0, it can fall below)" * (kl < 0)
+    estimated = " (from one z per image: near 0, it can fall below)" * (kl < 0)
     print(f"epoch {row['epoch']:2}/{run.args.epochs}  "
           f"train loss {row['train_loss']:.1f}  "
           f"test ELBO {row['test_elbo']:.1f} = {reconstruction:.1f} "
@@ -120,5 +120,5 @@ def summary(vae: VAE, image_shape: tuple) -> str:
         x = x[:, :vae.latent_dim]                # any z (1, D) will do
     vae.forget()
     count = sum(p.size for p in vae.params.values())
-    lines.append(f"{'together':<69}{count:>10,}")
+    lines.append(f"{'total':<69}{count:>10,}")
     return "\n".join(lines)

@@ -27,7 +27,7 @@ FIXED = ("images", "likelihood", "seed", "limit", "batch_size", "latent_dim")
 FREE = "learning_rate", "beta", "warmup"
 SOURCE = "title", "data_dir", "download", "image_size", "epochs"
 
-MOVES = " (so far a parameter moves in a step)"
+MOVES = " (about how far a parameter moves in a step)"
 
 EMBEDDED = {"Fashion-MNIST": load_fashion_mnist, "MNIST": load_mnist}
 
@@ -36,7 +36,7 @@ def training_arguments(name: str, title: str, load: Callable[[], Dataset]
                        ) -> argparse.Namespace:
     """Read the command line; a resumed run's settings are its defaults.
 
-    name: of its folder in runs/; title: what the images are called; load:
+    name: its folder in runs/; title: what the images are called; load:
     returns the embedded ones.
     """
     parser = argparse.ArgumentParser(
@@ -47,7 +47,7 @@ def training_arguments(name: str, title: str, load: Callable[[], Dataset]
     _add_data(parser.add_argument_group("images"), title)
     _add_run(parser.add_argument_group("the run"), name)
     args = parser.parse_args()
-    if args.quick:                 # as defaults: what is given goes first
+    if args.quick:                 # as defaults: options given override them
         parser.set_defaults(epochs=1, learning_rate=1e-3,
                             out=Path("runs", f"{name}_quick"))
         args = parser.parse_args()
@@ -82,9 +82,11 @@ def _add_training(group):
     add("--latent-dim", type=at_least(1), default=2, metavar="D",
         help="numbers in a code")
     add("--learning-rate", type=up_to(1, MOVES), default=1e-4, metavar="RATE",
-        help="of Adam: about how far a parameter moves in a step")
+        help="Adam's learning rate: about how far a parameter moves in a "
+             "step")
     add("--beta", type=up_to(10 ** 6), default=1.0, metavar="WEIGHT",
-        help="of the KL in the loss; with 1 the loss is minus the ELBO")
+        help="weight of the KL in the loss; with 1, the loss is minus the "
+             "ELBO")
     add("--warmup", type=at_least(0), default=0, metavar="N",
         help="batches over which the KL's weight grows from 0")
     add("--seed", type=at_least(0), default=0, metavar="N",
@@ -104,20 +106,20 @@ def _add_data(group, title):
         help="images of your own: a folder of PNG or JPEG files (folders in "
              "it are classes) or of IDX files, or an .npy or .npz file")
     add("--image-size", type=_multiple_of_4, metavar="N",
-        help="cut images of your own to squares of N x N pixels")
+        help="crop and scale images of your own to N x N pixels")
     source.add_argument(
         "--download", action="store_true",
-        help=f"fetch the original, grey {title} instead of the bits that "
-             "ship with minivae")
+        help=f"fetch the original, grey {title} instead of the black and "
+             "white one that ships with minivae")
 
 
 def _add_run(group, name):
     add = group.add_argument
     add("--device", choices=("auto", "cpu", "gpu"), default="auto",
-        help="where to compute; auto takes a GPU that works")
+        help="where to compute; auto uses a GPU if one works")
     add("--workers", type=at_least(1), metavar="N",
-        help="processes that share each batch on a CPU (default: as many as "
-             "there are cores, for 8 images each)")
+        help="processes that share each batch on a CPU (default: one for "
+             "each core, with at least 8 images each)")
     add("--distributed", action="store_true",
         help="share each batch with all processes that mpiexec has started")
     add("--scale-batch", action="store_true",
@@ -148,7 +150,7 @@ def plan_workers(args: argparse.Namespace, xp: ModuleType) -> list[str]:
     """Settle how many ranks and workers share a batch; return notes.
 
     Sets args.ranks and args.workers. Raises ValueError for more workers
-    than can have something to do.
+    than there is work for.
     """
     args.ranks, here, notes = 1, 1, []
     if args.comm is not None:
@@ -173,7 +175,7 @@ def plan_workers(args: argparse.Namespace, xp: ModuleType) -> list[str]:
                          f"{share} images in a batch; leave it out")
     if args.workers > max(1, useful):
         notes.append(f"{args.workers} workers share {useful} cores; more than "
-                     "one for each core makes it slower")
+                     "one for each core makes training slower")
     return notes
 
 
@@ -230,7 +232,7 @@ def images_of(settings: dict) -> OwnImages:
 # ---- what needs the number of images ----------------------------------------
 
 def check_run(args: argparse.Namespace, image_shape: tuple) -> None:
-    """Refuse with ValueError what would mean nothing for these images."""
+    """Refuse, with ValueError, what makes no sense for these images."""
     steps, pixels = args.epochs * -(-args.limit // args.batch_size), math.prod(
         image_shape)
     if args.warmup > steps:
@@ -246,7 +248,7 @@ def check_run(args: argparse.Namespace, image_shape: tuple) -> None:
 def settings_of(args: argparse.Namespace, data: Dataset) -> dict:
     """Return all settings that a run depends on, as its checkpoint has them.
 
-    The images are there as the beginning of their SHA-256.
+    The beginning of their SHA-256 stands for the images.
     """
     sha = hashlib.sha256()
     for images in data.train_images, data.test_images:
@@ -260,7 +262,7 @@ def settings_of(args: argparse.Namespace, data: Dataset) -> dict:
 
 
 def differences(out: Path, now: dict, before: dict) -> list[str]:
-    """Say what of now is not as before: what follows may differ, too.
+    """Say what differs between now and before: what follows may differ, too.
 
     Both: settings and circumstances, by name. Raises ValueError where the
     run in out cannot be resumed.
@@ -285,7 +287,7 @@ def _resumed_settings(args, comm):
     settings = dict(state.get("settings", {}))
     if ("circumstances" not in state
             or not settings.keys() >= {*FIXED, *FREE, *SOURCE}):
-        raise ValueError(f"{path} has not all settings of a run of this demo; "
+        raise ValueError(f"{path} lacks settings that a run of this demo has; "
                          "start the run without --resume")
     del settings["images"], settings["title"]
     if args.scale_batch:                       # --batch-size is a rank's then

@@ -1,7 +1,6 @@
-"""All that a training demo has beside its loop: cores, pictures, resuming.
+"""All that a training demo has besides its loop: cores, pictures, resuming.
 
-The loop is in train_fashion.py; here is what surrounds it, in the order in
-which it calls it.
+The loop is in train_fashion.py; here is what it calls, in that order.
 """
 import contextlib
 import time
@@ -37,7 +36,7 @@ from common.training_options import (check_run, differences, load_images,
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 SNAPSHOTS = 25              # at most, of the later epochs
 SHOW_EVERY = 10             # batches: each look at the loss waits for a GPU
-AT_ONCE = 100               # test images that one process computes
+AT_ONCE = 100               # test images that one process evaluates at once
 
 
 class Run:
@@ -63,12 +62,12 @@ class Run:
     @contextlib.contextmanager
     def training(self, vae: VAE, adam: Adam,
                  rng: np.random.Generator) -> Iterator[None]:
-        """Begin, or go on where a stopped run was; end with all pictures.
+        """Begin, or go on where a run was stopped; end with all pictures.
 
         After Ctrl-C, or an error in the loop, status says so.
         """
         self.model, self.vae, self.adam, self.rng = vae, vae, adam, rng
-        self.test_eps = vae.noise(len(self.test_images), rng)   # of all epochs
+        self.test_eps = vae.noise(len(self.test_images), rng)  # for all epochs
         self._resume_or_begin()
         self._share()
         print_header(self)
@@ -119,7 +118,7 @@ class Run:
             1, (self.adam.t + 1) / (self.args.warmup + 1))
 
     def after_step(self, loss: Array) -> None:
-        """Count a step; a snapshot or a checkpoint, if it is time for one.
+        """Count a step; save a snapshot or a checkpoint if it is time for one.
 
         Raises KeyboardInterrupt if the run is asked to stop.
         """
@@ -141,7 +140,7 @@ class Run:
             raise KeyboardInterrupt
 
     def after_epoch(self, reconstruction: float, kl: float) -> None:
-        """Log an epoch's test ELBO; pictures, if it is time for them."""
+        """Log an epoch's test ELBO; save pictures if it is time for them."""
         progress, last = self.progress, self.args.epochs
         check_finite(self.adam)
         progress.seconds = time.perf_counter() - self.start
@@ -177,7 +176,7 @@ class Run:
         self.progress, self.frames = restore_run(arrays, before, self.vae,
                                                  self.adam, self.rng)
         if self.progress.epoch > args.epochs:
-            raise ValueError(f"the run in {args.out} has had its epochs; "
+            raise ValueError(f"the run in {args.out} has done its epochs; "
                              f"give it more than {args.epochs} with --epochs")
 
     def _share(self):
@@ -223,7 +222,7 @@ class Run:
         save_model(self._path("model.npz"), vae, self.image_shape)
         if log:
             save_curves(self._path("curves.png"), log)
-        else:                                         # of a run before it
+        else:                                         # of a run before this
             self._path("curves.png").unlink(missing_ok=True)
         examples = data.grey_index[::10]                 # one of each class
         save_reconstructions(self._path("reconstructions.png"), vae,
@@ -236,7 +235,7 @@ class Run:
     def _save_stopped(self):
         try:
             check_finite(self.adam)
-        except FloatingPointError:    # on a GPU it is seen late: what has been
+        except FloatingPointError:    # on a GPU it is seen late: what was
             return                    # saved before is the better model
         self._snapshot(f"stopped in epoch {self.progress.epoch}")
         self._save_all()

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-# On a GPU, too: not in TF32
+# Full float32 on a GPU, too: no TF32
 jax.config.update("jax_default_matmul_precision", "float32")
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -85,7 +85,7 @@ class Contender:
     def time_on_gpu(self, x, eps, times) -> list[float]:
         x, eps = jax.device_put((x, eps))
         start = time.perf_counter()
-        for _ in range(times):             # it has no marks on the GPU's clock
+        for _ in range(times):             # JAX cannot mark the GPU's clock
             *self.state, loss = self.train(*self.state, x, eps, self.rate)
         loss.block_until_ready()
         return [(time.perf_counter() - start) / times]

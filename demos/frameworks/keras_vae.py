@@ -1,4 +1,4 @@
-"""The same VAE in Keras on TensorFlow, as its tutorial has it: tf.function."""
+"""The same VAE in Keras on TensorFlow, as in its tutorial: tf.function."""
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")      # no start-up notes

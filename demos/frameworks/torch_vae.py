@@ -1,7 +1,7 @@
 """The same VAE in PyTorch: eager, with images in channels_last memory.
 
-That was its fastest way on a CPU here: torch.compile and its own layout took
-longer. On a GPU, torch.compile can record a step and play it back.
+That was its fastest way on a CPU here: torch.compile and its default layout
+took longer. On a GPU, torch.compile can record a step and play it back.
 """
 import math
 
@@ -13,7 +13,7 @@ torch.backends.cudnn.allow_tf32 = False    # float32, as the others have it
 
 
 class Contender:
-    """The network with minivae's parameters, turned to PyTorch's order."""
+    """The network with minivae's parameters, transposed to PyTorch's order."""
 
     NAME = f"PyTorch {torch.__version__.partition('+')[0]}"
 

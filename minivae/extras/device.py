@@ -22,7 +22,7 @@ def choose_device(device: str = "auto") -> tuple[ModuleType, str]:
         cupy = _working_cupy()
     except RuntimeError as problem:
         if device == "gpu":
-            raise RuntimeError(f"{problem}; mend that, or choose the device "
+            raise RuntimeError(f"{problem}; fix that, or choose the device "
                                "'cpu'") from problem
         return np, f"cpu ({problem})"
     name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()

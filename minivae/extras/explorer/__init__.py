@@ -31,13 +31,13 @@ from .paths import spherical
 PACKAGE = Path(__file__).parents[3]          # where the folder minivae is
 LARGEST = 1_500_000      # characters in a page, so that it can be mailed
 MOST_POINTS, MOST_FRAMES = 5000, 40
-MOST_PIXELS = 20_000_000     # of test images: more would never be small
+MOST_PIXELS = 20_000_000     # of test images: more would never fit
 SPRITE_COLUMNS = 50      # test images side by side in one picture
 FRAME_PIXELS = 280       # of a picture of the landscape as it grew
 
 
 class Frame(NamedTuple):
-    """A picture of the landscape as it grew, and when that was."""
+    """A picture of the landscape during training, and when it was drawn."""
 
     title: str
     image: np.ndarray
@@ -48,10 +48,10 @@ def write_page(path: str | Path, vae: VAE, title: str,
                ) -> int:
     """Write the page of a VAE and return how many test images it shows.
 
-    data: whose test images to show as points; as many as there is room for.
-    frames: of its training; of many, some, evenly spread. Raises ValueError
-    for a VAE that it cannot show; a page that was there before is kept then,
-    and where writing fails.
+    data: its test images are shown as points, as many as there is room for.
+    frames: of its training; if there are many, some, evenly spread. Raises
+    ValueError for a VAE that it cannot show; then, and where writing fails, a
+    page that was there before is kept.
     """
     chosen = np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES))
     parts = {"title": title, "latentDim": vae.latent_dim,
@@ -85,7 +85,7 @@ def fill_in(parts: dict) -> str:
     page = text("page.html")
     for name in "page.css", "decoder.js", "page.js":
         page = page.replace(f"/* {name} */", text(name))
-    # In a script, "</script>" would end it, and "<!--" have it go on
+    # In a script, "</script>" would end it, and "<!--" would let it go on
     return page.replace("{DATA}", json.dumps(parts).replace("<", r"\u003c"))
 
 
@@ -140,7 +140,7 @@ def python_sources() -> list[dict]:
 # ---- the images ------------------------------------------------------------
 
 def points(vae: VAE, data: Dataset, count: int) -> dict:
-    """Return some test images, evenly spread, and what they are encoded as."""
+    """Return some test images, evenly spread, and their codes."""
     chosen = np.linspace(0, len(data.test_images) - 1, count).astype(int)
     images = data.test_images[chosen]
     check_bytes(images)
@@ -157,7 +157,7 @@ def points(vae: VAE, data: Dataset, count: int) -> dict:
 
 
 def sprite(images: np.ndarray) -> str:
-    """Return all images (N, H, W, C) in one, as the address of a PNG."""
+    """Return all images (N, H, W, C) in one, as the data URL of a PNG."""
     N, H, W, C = images.shape
     rows = -(-N // SPRITE_COLUMNS)
     sheet = np.zeros((rows * SPRITE_COLUMNS, H, W, C), images.dtype)
@@ -170,14 +170,14 @@ def sprite(images: np.ndarray) -> str:
 
 
 def frame_url(frame: Frame) -> str:
-    """Return a frame's picture, made smaller, as the address of a WebP."""
+    """Return a frame's picture, made smaller, as the data URL of a WebP."""
     image = Image.fromarray(frame.image)
     image.thumbnail((FRAME_PIXELS, FRAME_PIXELS), Image.Resampling.LANCZOS)
     return url(image, "WEBP", quality=40, method=6)
 
 
 def url(image: Image.Image, kind: str, **settings) -> str:
-    """Return a picture as an address that holds it."""
+    """Return a picture as a data URL, which holds it."""
     content = io.BytesIO()
     image.save(content, kind, **settings)
     return f"data:image/{kind.lower()};base64," + base64.b64encode(

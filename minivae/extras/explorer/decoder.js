@@ -43,8 +43,8 @@ function relu(x) {
 }
 
 /* A transposed convolution: each pixel x[p,q] paints a kernel of its size
-   into y, at row p·SH and column q·SW, less the zeros that padding has put
-   before; where kernels overlap, they add up. w is (KH, KW, F, C), as in
+   into y, at row p·SH and column q·SW, less the zeros that padding put in
+   front; where kernels overlap, they add up. w is (KH, KW, F, C), as in
    Keras. See col2im in conv.py. */
 function transpose(x, { w, b, kernel, strides, before, input, output }) {
   const [KH, KW] = kernel, [SH, SW] = strides, [top, left] = before;

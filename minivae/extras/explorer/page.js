@@ -1,6 +1,6 @@
 "use strict";
-/* The page: a plane of codes, and what one can do in it. All state is in
-`state`; every change ends in draw(), which paints what is now. */
+/* The page: a plane of codes, and what you can do in it. All state is in
+`state`; every change ends in draw(), which paints it. */
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const D = data.latentDim;
@@ -48,7 +48,7 @@ function reach() {
   return Math.max(3, 1.05 * sizes[Math.floor(0.995 * sizes.length)]);
 }
 
-/* A number with so many digits, and a minus sign that is one. */
+/* A number with that many digits, and a true minus sign. */
 function number(value, digits = 2) {
   return value.toFixed(digits).replace("-", "−");
 }
@@ -129,7 +129,7 @@ function pointOf(i) {
     * plane.height : y];
 }
 
-/* The plane has as many pixels as the screen has there; unit is one of CSS. */
+/* The plane has as many pixels as the screen has there; unit: a CSS pixel. */
 let unit = 1;
 
 function fitPlane() {
@@ -392,7 +392,7 @@ function draw() {
   drawPlane();
 }
 
-// ---- what one can do --------------------------------------------------------
+// ---- what you can do --------------------------------------------------------
 
 /* Pointers: moving over the plane moves the code, where a mouse hovers or a
    finger is down; one picture for each frame of the screen. */

@@ -9,11 +9,11 @@ def straight(a: np.ndarray, b: np.ndarray, n: int) -> np.ndarray:
 
 
 def spherical(a: np.ndarray, b: np.ndarray, n: int) -> np.ndarray:
-    """Return n codes from a to b, (n, D), on an arc: as far out as they are.
+    """Return n codes from a to b, (n, D), on an arc as far from 0 as they are.
 
     In many dimensions the prior's draws lie near a sphere around 0, and a
     straight line cuts through the empty inside (Shoemake 1985; White 2016).
-    Where no arc is the shortest (one of them is 0, or they lie opposite each
+    Where there is no shortest arc (one of them is 0, or they are opposite each
     other), the line is returned.
     """
     radii = np.linalg.norm(a), np.linalg.norm(b)

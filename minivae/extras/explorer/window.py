@@ -1,4 +1,4 @@
-"""The same plane in a window of matplotlib's: move the mouse over it."""
+"""The same plane in a Matplotlib window: move the mouse over it."""
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ CELLS = 20
 def open_window(vae: VAE, title: str, data: Dataset | None = None) -> Figure:
     """Build the window and return its figure: pyplot.show() shows it.
 
-    data: whose test images to show as points. z[1] grows upwards; coordinates
+    data: its test images are shown as points. z[1] grows upwards; coordinates
     beyond the second are 0; where there is only one, each class has a row.
     Raises RuntimeError where matplotlib has no screen to draw on.
     """

@@ -31,8 +31,8 @@ def save_scatter(path: str | Path, vae: VAE, images: Array,
     """Draw the means mu of images (N, ...), coloured by labels (N,).
 
     mu[0] grows to the right and mu[1] upwards; with D = 1, each class has a
-    row. Raises ValueError where there is not one label for each image, or not
-    a name for each label.
+    row. Raises ValueError unless there is one label for each image, and a name
+    for each label.
     """
     N, n = len(images), len(names)
     _check_labels(labels, N, n)

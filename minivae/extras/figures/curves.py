@@ -16,10 +16,10 @@ def save_curves(path: str | Path, log: list[dict]) -> None:
     test = [row["test_elbo"] for row in log]
     for elbos, others, style, name in [
             (train, test, "C0o-",
-             "training images: minus the loss, mean while learning"),
+             "training images: minus the loss, mean over the epoch"),
             (test, train, "C1s-", "test images, after the epoch")]:
         ax.plot(epochs, elbos, style, label=name)
-        # of few dots, each says its value; of many, the last
+        # with few dots, each gets its value; with many, the last
         for i in range(len(log))[0 if len(log) < 5 else -1:]:
             ax.annotate(f"{elbos[i]:.1f}", (epochs[i], elbos[i]),
                         (0, 8 if elbos[i] > others[i] else -15), ha="center",

@@ -12,7 +12,7 @@ from ...plots import MARGINS
 
 
 def to_png(frame: np.ndarray, title: str = "") -> bytes:
-    """Return what a PNG file of a frame holds: small, and nothing lost."""
+    """Return the bytes of a PNG file of a frame: small and lossless."""
     about, content = PngInfo(), io.BytesIO()
     about.add_itxt("Title", title)
     Image.fromarray(frame).save(content, "PNG", pnginfo=about)
@@ -20,7 +20,7 @@ def to_png(frame: np.ndarray, title: str = "") -> bytes:
 
 
 def from_png(png: bytes) -> np.ndarray:
-    """Return the frame again."""
+    """Return the frame that to_png was given."""
     return np.asarray(Image.open(io.BytesIO(png)))
 
 

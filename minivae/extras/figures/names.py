@@ -1,6 +1,6 @@
 """Names and colours of classes: any text is drawn as it is, in any alphabet.
 
-A figure with names that others have chosen is saved with save_figure, which
+A figure with names that users have chosen is saved with save_figure, which
 finds a font for each letter.
 """
 import functools
@@ -37,7 +37,7 @@ def literal(name: str, longest: int = 24) -> str:
 
 @functools.cache
 def font_with(letter: str) -> str | None:
-    """Name a font of this machine that has a letter; DejaVu Sans if it can."""
+    """Name an installed font that has a letter; DejaVu Sans if it does."""
     def order(font):
         return font.name != "DejaVu Sans", font.name
 
@@ -70,7 +70,7 @@ def save_figure(path: str | Path, figure: Figure) -> None:
 def colour(c: int) -> np.ndarray:
     """Return the colour of class c: RGB in 0..1, (3,).
 
-    matplotlib's C0 ... C9; then the same, darker; then ever other hues, a
+    matplotlib's C0 ... C9; then the same, darker; then ever new hues, a
     golden section of the circle apart.
     """
     if c < 20:

@@ -27,7 +27,7 @@ def save_images(path: str | Path, rows: dict[str, np.ndarray],
                          f"1, were expected, but there are {n} names and " +
                          ", ".join(f"{len(images)} of {name!r}"
                                    for name, images in rows.items()))
-    # In pixels: a cell; what is left of it, above a block, above everything
+    # In pixels: a cell; the margins left of it, above a block, above all
     side, left, above, top = 90, 140, 24, 40
     block = above + side * len(rows)
     width = left + side * max(3, min(n, COLUMNS))

@@ -65,7 +65,7 @@ def find_pairs(path: Path, arrays: dict, notes: list) -> list[tuple]:
 # ---- images ----------------------------------------------------------------
 
 def check_numbers(source: str, images: np.ndarray) -> None:
-    """Refuse what is no real number, with the place of the first."""
+    """Refuse what is no finite real number, and say where the first is."""
     if images.dtype.kind not in "fbiu":
         raise ValueError(f"{source} has pixels of {images.dtype}, but real "
                          "numbers were expected")
@@ -85,8 +85,8 @@ def check_numbers(source: str, images: np.ndarray) -> None:
 def check_alike(path: Path, names: list, parts: list) -> None:
     """Refuse images to train and to test on that differ in shape or range.
 
-    A part that is dark is not scaled otherwise, but one that never exceeds 1
-    is, where the other one does: 1 is white there, and nearly black here.
+    A dark part is scaled like the other one. But if one part never exceeds 1
+    while the other does, 1 is white in the first, nearly black in the second.
     """
     a, b, first, last = names[0], names[-1], parts[0], parts[-1]
     if first.shape[1:] != last.shape[1:]:
@@ -106,11 +106,11 @@ def odd_shape(source: str, shape: tuple) -> ValueError:
 
 
 def as_bytes(source: str, images: np.ndarray, notes: list) -> np.ndarray:
-    """Turn images to bytes (N, H, W, C), with C 1 or 3.
+    """Turn images into bytes (N, H, W, C), with C 1 or 3.
 
-    Black and white are, in this order: False and True; 0 and 1; 0 and 255 of
-    whole numbers (also those in floating point) that reach DARK. Everything
-    else is refused.
+    Black and white are, in this order: False and True; 0 and 1; or 0 and 255,
+    for whole numbers (also in floating point) that reach DARK. Everything else
+    is refused.
     """
     shape = images.shape
     if images.ndim == 3:
@@ -140,7 +140,7 @@ def as_bytes(source: str, images: np.ndarray, notes: list) -> np.ndarray:
 
 def find_classes(path: Path, arrays: dict, pairs: list,
                  notes: list) -> list[str]:
-    """Return the class of each image; of all "image" where there are none."""
+    """Return the class of each image: "image" for all if there are none."""
     missing = [y for _, y in pairs if y not in arrays]
     if missing:
         notes += [f"{y} is left out, since there is no {missing[0]}"
@@ -151,7 +151,7 @@ def find_classes(path: Path, arrays: dict, pairs: list,
 
 
 def class_names(source: str, labels: np.ndarray, count: int) -> list[str]:
-    """Turn labels to words: whole numbers, words or one-hot rows."""
+    """Turn labels into words: whole numbers, words or one-hot rows."""
     given = f"{labels.dtype} of shape {labels.shape}"
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -160,7 +160,7 @@ def class_names(source: str, labels: np.ndarray, count: int) -> list[str]:
             np.count_nonzero(labels, axis=1) == 1).all():
         labels = labels.argmax(axis=1)                           # one-hot
     if labels.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):     # what is no int64 is not equal
+        with np.errstate(invalid="ignore"):     # what is no int64 differs
             whole = labels.astype(np.int64)
         labels = whole if (whole == labels).all() else labels
     if labels.dtype.kind == "S":

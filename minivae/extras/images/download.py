@@ -1,8 +1,8 @@
 """The original, grey MNIST and Fashion-MNIST, from the internet.
 
-Only who wants grey values needs them: the bits ship with minivae. pooch does
-the work (pip install pooch): cache folder, progress bar, interrupted
-downloads. What it brings is believed only by its SHA-256.
+Needed only for grey values: the black and white images ship with minivae.
+pooch does the work (pip install pooch): cache folder, progress bar,
+interrupted downloads. What it brings is trusted only by its SHA-256.
 """
 import sys
 from pathlib import Path
@@ -21,9 +21,9 @@ MIRRORS = {
 def download(name: str, folder: Path | str | None = None) -> Path:
     """Return a folder with the four files of "MNIST" or "Fashion-MNIST".
 
-    What is not there yet, or damaged, is fetched, from the second mirror if
-    the first fails. Without a folder, it is a cache that the system has for
-    such things. Raises RuntimeError, which names the way by hand.
+    What is missing or damaged is fetched, from the second mirror if the first
+    fails. Without a folder, the files go to the user's cache folder. Raises
+    RuntimeError, which says how to do it by hand.
     """
     try:
         import pooch

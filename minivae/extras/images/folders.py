@@ -1,7 +1,7 @@
-"""What is in a folder of pictures, and what its folders say of each.
+"""What is in a folder of pictures, and what its folders say about each.
 
 Folders in it are classes, unless they are called train and test: these say
-which pictures are for testing. Every file that is left out is in a note.
+which pictures are for testing. Every file that is left out is noted.
 """
 import os
 import re
@@ -114,7 +114,7 @@ def sort_out(paths: list[Path], folder: Path, notes: list) -> list[Picture]:
     What is for validation is left out if there is something to test on, else
     it is for testing.
     """
-    # Archives are often unpacked into a folder of a folder
+    # Archives are often unpacked into a folder in a folder
     base = Path(os.path.commonpath([path.parent for path in paths]
                                    or [folder]))
     trails = [path.relative_to(base).parts[:-1] for path in paths]
@@ -142,9 +142,9 @@ def sort_out(paths: list[Path], folder: Path, notes: list) -> list[Picture]:
 
 def each_once(found: list[Picture], folder: Path,
               notes: list) -> list[Picture]:
-    """Leave out links to pictures that are there anyway, be it as a link.
+    """Leave out links to pictures that are there anyway, even as another link.
 
-    One picture to train and to test on would make the test too easy.
+    The same picture to train and to test on would make the test too easy.
     """
     links = {one.path for one in found if one.path.is_symlink()}
     if not links:

@@ -1,8 +1,8 @@
 """IDX files: the format in which MNIST and Fashion-MNIST are published.
 
 A file begins with two zeros, 8 (for bytes) and the number of its axes; then
-comes the size of each axis in four bytes, the highest first; then the bytes.
-Nothing that a file says of itself is believed before it was checked.
+comes the size of each axis in four bytes, the most significant first; then the
+bytes. Nothing that a file says about itself is trusted before it is checked.
 """
 import gzip
 import hashlib
@@ -16,14 +16,14 @@ import numpy as np
 
 from ..runs.npz import LARGEST
 
-# How people's files are called: emnist-letters-test-images.idx3-ubyte.gz
+# How such files are named: emnist-letters-test-images.idx3-ubyte.gz
 NAME = re.compile("(.*?)(train|t10k|test)-(images|labels)[-.]idx([13])-ubyte"
                   r"(\.gz)?")
 SPLITS = {"train": "train", "t10k": "t10k", "test": "t10k"}
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
-# SHA-256 of the original files, unpacked (each mirror packs them otherwise)
+# SHA-256 of the original files, unpacked (each mirror packs them differently)
 ORIGINALS = {
     "Fashion-MNIST": (
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -64,7 +64,7 @@ def find_sets(where: Path) -> dict[tuple, dict[str, Path]]:
                 if key[1] == match[1]} if match else {}
     for level in "", "*/", "*/*/":
         sets: dict[tuple, dict[str, Path]] = {}
-        # a plain file stands before the same one with .gz behind its name
+        # a plain file comes before the same one with .gz after its name
         for path in sorted(where.glob(f"{level}*-ubyte*")):
             match = NAME.fullmatch(path.name)
             if match and path.is_file():
@@ -153,7 +153,7 @@ def load_idx(where: Path, wanted: str | None = None) -> Idx:
 
 
 def _the_set(where):
-    """Return the only complete set of files, or the only one."""
+    """Return the only complete set of files, or else the only set."""
     sets = find_sets(where)
     whole = {key: files for key, files in sets.items() if len(files) == 4}
     if len(whole or sets) > 1:

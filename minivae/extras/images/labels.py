@@ -1,4 +1,4 @@
-"""Labels, and what follows from them: what is tested on, and what is shown."""
+"""Labels, and what follows from them: what to test on, and what to show."""
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-FEWEST = 20           # images: fewer would leave less than two for testing
+FEWEST = 20           # images: fewer would leave fewer than two for testing
 CLASSES = 26          # more would not fit into a legend
 SEED = 0              # of the split: a resumed run must find it again
 
@@ -14,7 +14,7 @@ SEED = 0              # of the split: a resumed run must find it again
 class Labelled(NamedTuple):
     """Images with labels, and which of them are for testing.
 
-    images: bytes (N, H, W, C); labels: (N,), places in class_names;
+    images: bytes (N, H, W, C); labels: (N,), indices into class_names;
     test: (N,), bool
     """
 
@@ -36,7 +36,7 @@ def number(classes: list, notes: list,
            order: Callable = natural) -> tuple[np.ndarray, tuple]:
     """Return each image's label (N,), and the classes' names in order.
 
-    classes: the name of each image's class. Too many count as one.
+    classes: the name of each image's class. If too many, they count as one.
     """
     names = sorted(set(classes), key=order)
     if len(names) > CLASSES:
@@ -66,7 +66,7 @@ def hold_out(labels: np.ndarray) -> np.ndarray:
 
 
 def examples(labels: np.ndarray) -> np.ndarray:
-    """Choose ten rows of ten images, class by class: their places (100,).
+    """Choose ten rows of ten images, class by class: their indices (100,).
 
     The first images of the rows, [::10], show as many classes as they can,
     and no image twice while there are others.

@@ -1,9 +1,9 @@
 """Images of your own as a Dataset: whatever --data-dir names.
 
 It may name a folder of pictures, or of IDX files (MNIST's format), or an
-.npy or .npz file. Where nothing says which images are for testing, a tenth
-is, chosen at random, but always the same. What is left out or changed on the
-way is in the notes.
+.npy or .npz file. Where nothing says which images are for testing, a tenth is
+held out, at random, but always the same. Whatever is left out or changed is in
+the notes.
 """
 import os
 from pathlib import Path
@@ -36,9 +36,9 @@ def load_own(where: Path | str, wanted: str | None = None,
     """Read the images that where names; ValueError says what is wrong there.
 
     wanted: "MNIST" or "Fashion-MNIST", if the other one would be a mistake.
-    binary: turn pixels to ink or none. size: cut each image to a square and
-    scale it to size × size; without it, all must be of one size, and what is
-    over a multiple of 4 is cut off.
+    binary: make each pixel ink or blank. size: cut each image to a square and
+    scale it to size × size; without it, all must be of one size, and are cut
+    to multiples of 4.
     """
     if not os.fspath(where):
         raise ValueError("--data-dir is empty; name a folder or a file with "
@@ -65,7 +65,7 @@ def load_own(where: Path | str, wanted: str | None = None,
 
 
 def what_else(where: Path) -> str:
-    """Say of what cannot be read what it is, and what to do."""
+    """Say what the thing that cannot be read is, and what to do."""
     if not where.exists():
         return ("does not exist; --data-dir names a folder of IDX files or "
                 "pictures, or an .npy or .npz file")
@@ -134,7 +134,7 @@ def scale(images: np.ndarray, size: int) -> np.ndarray:
 
 def check_contrast(where: Path, images: np.ndarray, binary: bool,
                    notes: list) -> None:
-    """Refuse images that show nothing, and note what shows next to nothing.
+    """Refuse images that show nothing, and note if they show next to nothing.
 
     Binarized images show nothing if 95 % of them are all ink, or all blank,
     or if 99.9 % of all their pixels are.

@@ -51,8 +51,8 @@ def read_all(folder: Path, found: list[Picture], size: int | None,
              notes: list) -> tuple[np.ndarray, list[Picture]]:
     """Return images (n, H, W, C), bytes, and the n pictures that were read.
 
-    C is 1 if all are grey, else 3. Damaged pictures are left out, but
-    refused if they are the majority.
+    C is 1 if all are grey, else 3. Damaged pictures are left out, but raise
+    ValueError if they are the majority.
     """
     white = white_of([one.path for one in found])
     square = (size, size) if size else None

@@ -1,7 +1,7 @@
-"""One picture, of any kind that people have, as bytes.
+"""One picture, in any common format, as bytes.
 
-Pillow reads it. What it raises becomes one sentence, and what it warns of
-comes back with the picture.
+Pillow reads it. What it raises becomes one sentence, and its warnings come
+back with the picture.
 """
 import logging
 import os
@@ -39,7 +39,7 @@ class Picture(NamedTuple):
 
 def read_picture(path: Path | str, size: tuple | None = None,
                  white: float | None = None) -> Picture:
-    """Read a picture: upright, in RGB, and on white where it is clear.
+    """Read a picture: upright, in RGB, and on white where it is transparent.
 
     size: (H, W), to which its middle is scaled. white: the value that is
     white where a pixel has more than 8 bits; without it, the lowest of WHITES
@@ -76,15 +76,15 @@ def shown(path: Path | str) -> str:
 
 
 def no_screen() -> bool | None:
-    """Return tqdm's disable: None, by which it decides, if it can be asked."""
+    """Return tqdm's disable: None lets tqdm decide, if there is a stderr."""
     return None if sys.stderr else True
 
 
 def white_of(paths: list[Path]) -> float:
     """Return what is white in those pictures that have more than 8 bits.
 
-    A camera's 12 bits come in files of 16, with no pixel above 4095: it is
-    the lowest of WHITES that is high enough for all pictures.
+    A camera's 12 bits come in files of 16, with no pixel above 4095: so white
+    is the lowest of WHITES that is high enough for all pictures.
     """
     highest = 0
     for path in tqdm(paths, "looking at pictures", leave=False,
@@ -113,8 +113,7 @@ def _open(path):
 
 
 def _load(image):
-    """Load the pixels, and raise what libtiff prints while it loads garbage.
-    """
+    """Load the pixels; raise the errors that libtiff only prints."""
     if image.format != "TIFF" or sys.__stderr__ is None:
         image.load()
         return
@@ -135,7 +134,7 @@ def _load(image):
 
 
 def _upright(image):
-    """Turn a photo as its camera was held, if it says so."""
+    """Rotate a photo to how its camera was held, if its EXIF says so."""
     _load(image)
     try:
         return ImageOps.exif_transpose(image)

@@ -1,22 +1,22 @@
 """Training on many machines: put `mpiexec -n 16` in front, add --distributed.
 
-The loss of a batch is a mean over its N images, and to differentiate is
+The loss of a batch is a mean over its N images, and differentiation is
 linear: the gradient of a sum is the sum of the gradients.
 
     L = 1/N · Σₙ Lₙ          dL/dp = 1/N · Σₙ dLₙ/dp
 
-So it does not matter where a summand was computed. Each process (MPI calls it
+So it does not matter where a summand is computed. Each process (MPI calls it
 a rank) computes the sum over its own images of every batch. One all-reduce
-adds up the ranks' sums and gives all of them the result; and since all have
-begun with the same parameters, and divide by the same N, all take the same
-step of Adam. No rank ever waits for another in between, and none knows more
-of the others than this one vector. (workers.py does the same for the cores of
-one machine: a rank is one more level of the same sum.)
+adds up the ranks' sums and gives all of them the result; and since all start
+with the same parameters, and divide by the same N, all take the same step of
+Adam. In between, no rank waits for another, and this one vector is all that it
+learns from the others. (workers.py does the same for the cores of one machine:
+a rank is one more level of the same sum.)
 
-Seen from train.py there is a VAE with another loss_and_grads. The arrays that
-MPI adds up are NumPy's: those of a GPU go through the host, which works with
-every MPI. (They are as long as the parameters, 280 KB for the tutorial's
-network. MPI on a GPU's memory, or NCCL, would save the two copies.)
+To train.py, this is a VAE with another loss_and_grads. The arrays that MPI
+adds up are NumPy's: those of a GPU go through the host, which works with every
+MPI. (They are as long as the parameters, 280 KB for the tutorial's network.
+MPI on a GPU's memory, or NCCL, would save the two copies.)
 """
 import contextlib
 import sys
@@ -51,12 +51,12 @@ class Distributed:
         self.comm, self.at_a_time = comm, at_a_time
         self.share = comm.rank, comm.size
         self.stop = AgreedStop()
-        for p in model.params.values():           # all begin with rank 0's
+        for p in model.params.values():           # all start with rank 0's
             p[...] = model.asarray(comm.bcast(to_numpy(p)))
 
     def epoch(self, images: Array, batch_size: int, rng: np.random.Generator
               ) -> Iterator[tuple[Array, Array]]:
-        """As train.epoch: of each batch, this rank's share, maybe empty."""
+        """Like train.epoch: of each batch, this rank's share, maybe empty."""
         i, n = self.share
         for places, eps in draw_batches(self.model, images, batch_size, rng):
             N = len(places)
@@ -66,7 +66,7 @@ class Distributed:
 
     def loss_and_grads(self, x: Array, eps: Array,
                        beta: float = 1.0) -> tuple[float, dict]:
-        """As VAE.loss_and_grads, of the whole batch: the same on all ranks.
+        """Like VAE.loss_and_grads, of the whole batch: the same on all ranks.
 
         x and eps are this rank's share of it, which may be empty.
         """
@@ -84,7 +84,7 @@ class Distributed:
         return loss / N, Grads(unflatten(mean, params), params)
 
     def elbo_terms(self, x: Array, eps: Array) -> tuple[Array, Array]:
-        """As VAE.elbo_terms: of x (N, ...), each rank computes its share."""
+        """Like VAE.elbo_terms: of x (N, ...), each rank computes its share."""
         (i, n), N = self.share, len(x)
         mine = slice(N * i // n, N * (i + 1) // n)
         terms = np.zeros((2, N), eps.dtype)
@@ -106,7 +106,7 @@ class Distributed:
 class AgreedStop(Stop):
     """A Stop on which all ranks agree: asked changes with a sum, not before.
 
-    Were it to change at once, one rank would stop, and the others wait for
+    If it changed at once, one rank would stop, and the others would wait for
     it in the next sum.
     """
 
@@ -148,7 +148,7 @@ def bind_rank(comm: Any, xp: ModuleType) -> int:
 
 
 def on_rank_0(comm: Any | None, function: Callable) -> Any:
-    """Return what function() returns on rank 0: only there is it called.
+    """Return what function() returns on rank 0; it is called only there.
 
     So only that rank needs the files. What it raises is raised everywhere.
     """
@@ -167,7 +167,7 @@ def on_rank_0(comm: Any | None, function: Callable) -> Any:
 
 
 def check_alike(comm: Any, settings: dict) -> None:
-    """Refuse to begin where a rank has other settings than rank 0."""
+    """Refuse to start if a rank has other settings than rank 0."""
     for rank, others in enumerate(comm.allgather(settings)):
         if rank == 0:
             wanted = others

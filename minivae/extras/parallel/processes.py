@@ -1,16 +1,16 @@
-"""Worker processes with which nothing hangs.
+"""Worker processes that never leave anything hanging.
 
-Python's multiprocessing starts them, and leaves open how they may go wrong:
+Python's multiprocessing starts them, but much can go wrong with it:
 
-- It runs the main module anew in each. In a script that does not guard its
+- It runs the main module again in each. In a script that does not guard its
   code with `if __name__ == "__main__":`, each starts processes of its own.
-- It writes what a process shall do into a pipe, and waits for it to be read,
-  for good if the process has died and the pipe is full.
-- Ctrl-C, and the SIGTERM of a job scheduler, reach all processes at once.
-  It is the parent that shall save its work, with the help of the others.
+- It writes a process's task into a pipe, and waits for it to be read: forever,
+  if the process has died and the pipe is full.
+- Ctrl-C, and the SIGTERM of a job scheduler, reach all processes at once. But
+  the parent should save its work, with the help of the others.
 - A process may be killed or stopped, and no answer comes.
-- A process waits for its parent's word, even if that was killed, as long as
-  another process, which the parent has forked, holds their pipe.
+- A process waits for a message from its parent, even if that was killed, as
+  long as another process, which the parent has forked, holds their pipe.
 """
 import contextlib
 import math
@@ -29,11 +29,11 @@ from typing import Any
 from tqdm import tqdm
 
 SIGNALS = signal.SIGINT, signal.SIGTERM
-PATIENCE = 30          # seconds of silence until we say that it is silent
+PATIENCE = 30          # seconds of silence until we say so
 FAREWELL = 3           # seconds in which a process may end by itself
-ROOM = 2 ** 15         # bytes that surely fit into a pipe, beside the rest
+ROOM = 2 ** 15         # bytes that surely fit into a pipe, besides the rest
 CONTEXT = multiprocessing.get_context("spawn")
-STARTING = threading.RLock()       # sys.modules and os.environ are everyone's
+STARTING = threading.RLock()       # all threads share sys.modules, os.environ
 
 
 class Processes:
@@ -41,8 +41,8 @@ class Processes:
 
     arguments: one tuple for each process, small ones: together with sys.path
     they must fit into a pipe (64 KB). Large things go into shared memory.
-    main gets messages with hear, and must return at the end of its pipe: that
-    is there after close, and when this object or this process is no more.
+    main gets messages with hear, and must return when its pipe ends: after
+    close, or once this object or this process is gone.
 
     Raises RuntimeError where processes cannot be started.
     """
@@ -59,9 +59,9 @@ class Processes:
             raise RuntimeError("a daemonic process cannot start workers; make "
                                "it one with daemon=False, or use one worker")
         if len(pickle.dumps(sys.path)) > ROOM:
-            raise RuntimeError(f"sys.path has {len(str(sys.path)):,} letters, "
-                               "which do not fit into a worker's pipe; "
-                               "shorten it, or use one worker")
+            raise RuntimeError(f"sys.path has {len(str(sys.path)):,} "
+                               "characters, which do not fit into a worker's "
+                               "pipe; shorten it, or use one worker")
         try:
             with STARTING, empty_main(), no_signals():
                 for some in arguments:
@@ -92,7 +92,7 @@ class Processes:
             self._pipes[index].send(message)
 
     def receive(self, index: int, limit: float = math.inf) -> Any:
-        """Return what a process sends, and say so if it is long in coming.
+        """Return what a process sends, and say so if that takes long.
 
         Raises RuntimeError if it has ended, or after limit seconds.
         """
@@ -109,7 +109,7 @@ class Processes:
                     self.patience *= 2
                     tqdm.write(          # which a progress bar makes room for
                         f"note: {who} has not answered for {silence} s: it "
-                        "has much to do, or was stopped (kill -CONT "
+                        "is very busy, or was stopped (kill -CONT "
                         f"{process.pid} lets it go on; Ctrl-C ends the run)",
                         file=sys.stderr)
             return pipe.recv()
@@ -118,7 +118,7 @@ class Processes:
                                "worker there is no such process") from error
 
     def close(self) -> None:
-        """End the processes; it does no harm to do so twice."""
+        """End the processes; calling it twice does no harm."""
         self._end()
 
 
@@ -130,7 +130,7 @@ def live(main: Callable, *arguments: Any) -> None:
 
 
 def hear(pipe: Any) -> Any:
-    """Return the parent's next message; EOFError where it is no more."""
+    """Return the parent's next message; EOFError once it is gone."""
     parent = multiprocessing.parent_process()
     while not pipe.poll(1):
         if parent and os.getppid() != parent.pid:
@@ -162,7 +162,7 @@ def why(process: multiprocessing.Process) -> str:
     if status is None or status >= 0:
         return f"its exit status is {status}"
     name = next((s.name for s in signal.Signals if s == -status), -status)
-    memory = ", as systems do when memory runs out" * (name == "SIGKILL")
+    memory = ", as happens when memory runs out" * (name == "SIGKILL")
     return f"it was killed by signal {name}{memory}"
 
 
@@ -172,8 +172,8 @@ def why(process: multiprocessing.Process) -> str:
 def empty_main() -> Iterator[None]:
     """Start processes that know neither the main module nor its arguments.
 
-    So nothing of it is run anew; nor can what it defines be found in there,
-    which is why cloudpickle must send it.
+    So nothing of it is run again; but what it defines cannot be found there,
+    either, which is why cloudpickle must send it.
     """
     main, argv = sys.modules["__main__"], sys.argv
     sys.modules["__main__"], sys.argv = types.ModuleType("__main__"), argv[:1]
@@ -185,11 +185,11 @@ def empty_main() -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_signals() -> Iterator[None]:
-    """Start processes that never hear SIGNALS; this one does so afterwards.
+    """Start processes that never get SIGNALS; this one gets them afterwards.
 
     What is blocked here is blocked there, from the first moment on. This
     process needs a handler as well: where one thread has blocked a signal,
-    another hears it (NumPy has some), and the handler is called in any case.
+    another gets it (NumPy has some), and the handler is called in any case.
     """
     heard: list[int] = []
     before: dict[int, Any] = {}

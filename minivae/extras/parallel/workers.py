@@ -38,8 +38,8 @@ from .processes import STARTING, Processes, hear
 
 # What the processes are started with. One thread for matrix products, since
 # every core has a process of its own. And memory that is freed stays theirs:
-# else the system takes an array's pages, and clears them for the next one of
-# the same step. (These two are for glibc's allocator; others ignore them.)
+# else the system takes an array's pages back, and clears them for the same
+# step's next array. (These two are for glibc's allocator; others ignore them.)
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1",
@@ -63,10 +63,10 @@ class Workers:
     with Workers(vae, (28, 28, 1), count=2) as workers:
         loss, grads = workers.loss_and_grads(x, eps)
 
-    They read vae's parameters anew at every call, and get its layers anew
-    when one was replaced or has another attribute. (But not when numbers in
-    an array changed that is no parameter.) What layers gather in a process,
-    such as running statistics, does not come back.
+    They read vae's parameters again at every call, and get its layers again
+    when one was replaced, or an attribute was. (But not when numbers changed
+    in an array that is not a parameter.) What layers gather in a process, such
+    as running statistics, does not come back.
 
     Batches have at most max_batch images; a process computes at_a_time of
     them at once, so that what its layers keep for backward stays small
@@ -74,8 +74,8 @@ class Workers:
     notebook as well.
 
     Raises TypeError if the VAE cannot be sent to a process, and RuntimeError
-    if processes cannot be started, or one has ended, or where a parameter
-    has another shape or dtype than at the start.
+    if processes cannot be started, or one has ended, or a parameter has
+    another shape or dtype than at the start.
     """
 
     def __init__(self, vae: VAE, image_shape: tuple, count: int,
@@ -102,23 +102,23 @@ class Workers:
 
     def loss_and_grads(self, x: Array, eps: Array,
                        beta: float = 1.0) -> tuple[float, dict]:
-        """As VAE.loss_and_grads: the sum of what the processes found."""
+        """Like VAE.loss_and_grads: the sum of what the processes computed."""
         losses = self._run("loss_and_grads", beta, x=x, eps=eps)
         flat = self.shared["grads"][:len(losses)].sum(axis=0)
         params = self.vae.params
         return sum(losses), Grads(unflatten(flat, params), params)
 
     def elbo_terms(self, x: Array, eps: Array) -> tuple[Array, Array]:
-        """As VAE.elbo_terms: each process fills its part."""
+        """Like VAE.elbo_terms: each process fills in its part."""
         self._run("elbo_terms", x=x, eps=eps)
         reconstruction, kl = self.shared["terms"][:, :len(x)].copy()
         return reconstruction, kl
 
     def decode(self, z: Array, apply_sigmoid: bool = False) -> Array:
-        """As VAE.decode."""
+        """Like VAE.decode."""
         check_array("Workers", "z", z, ("N", self.latent_dim),
                     like=self.shared["eps"])
-        self._run("decode", eps=z)         # the logits will stand in x's place
+        self._run("decode", eps=z)         # the logits will take x's place
         logits = self.shared["x"][:len(z)].copy()
         return sigmoid(logits) if apply_sigmoid else logits
 
@@ -137,7 +137,7 @@ class Workers:
         for name, a in arrays.items():
             of_all = self.shared[name]
             check_array("Workers", name, a, (N, *of_all.shape[1:]), of_all)
-            if name == "x":       # a process knows no image's number in all
+            if name == "x":       # a process does not know an image's index
                 check_pixels("Workers", a)
             of_all[:N] = a
         self._keep_up()
@@ -158,7 +158,7 @@ class Workers:
         return results
 
     def _keep_up(self):
-        """Let the processes have the layers that the VAE has now."""
+        """Give the processes the layers that the VAE has now."""
         now = contents(self.vae)
         if len(now) == len(self.sent) and all(
                 map(operator.is_, now, self.sent)):
@@ -203,7 +203,7 @@ class Workers:
 def work(memory, index, at_a_time, pipe):
     """A process's life: take a share, compute it, say that it is done.
 
-    A message is a share's task, or a pickled VAE, at first the one in memory.
+    A message is a share's task, or a pickled VAE; the first is in memory.
     """
     np.seterr(over="ignore", invalid="ignore")         # the loss shows it
     message, vae, shared = memory.pop("vae")[0], None, open_memory(memory)
@@ -221,7 +221,7 @@ def work(memory, index, at_a_time, pipe):
 
 
 def compute(vae, shared, index, at_a_time, task, start, stop, N, settings):
-    """Compute a share of N images with the parameters of this moment."""
+    """Compute a share of N images with the current parameters."""
     params = unflatten(shared["params"], vae.params)
     for name, p in vae.params.items():
         p[...] = params[name]
@@ -234,8 +234,8 @@ def sums(vae: VAE, x: Array, eps: Array, beta: float = 1.0,
          at_a_time: int = 32) -> tuple[Array, Array]:
     """Return the sum of all images' losses, and that of their gradients.
 
-    The latter is one vector. Images are computed a few at a time, so that
-    memory stays small however many there are; at least one.
+    The latter is one vector. Images, at least one, are computed a few at a
+    time, so that memory stays small however many there are.
     """
     loss, vector = 0.0, 0.0
     for start in range(0, len(x), at_a_time):
@@ -247,7 +247,7 @@ def sums(vae: VAE, x: Array, eps: Array, beta: float = 1.0,
 
 
 def share_of_grads(vae, shared, parts, index, N, beta) -> float:
-    """Return what some of N images add to the mean loss; and gradients."""
+    """Return what a share of N images adds to the loss; store its gradient."""
     share, at_a_time = slice(parts[0].start, parts[-1].stop), parts[0]
     loss, vector = sums(vae, shared["x"][share], shared["eps"][share], beta,
                         at_a_time.stop - at_a_time.start)
@@ -277,8 +277,8 @@ TASKS = {"loss_and_grads": share_of_grads, "elbo_terms": fill_terms,
 def share(shape: tuple, dtype: np.dtype) -> tuple:
     """Return memory for an array, which can be given to a process.
 
-    A RawArray, but one whose memory is certain to be there: to write into a
-    file in a full file system would end the program without a word.
+    A RawArray, but one whose memory is certain to be there: writing to a file
+    in a full file system would end the program without a word.
     """
     size = int(math.prod(shape)) * dtype.itemsize
     try:
@@ -289,8 +289,8 @@ def share(shape: tuple, dtype: np.dtype) -> tuple:
         return rebuild_ctype(ctypes.c_byte * size, memory, None), shape, dtype
     except OSError as error:
         raise RuntimeError(f"Workers: {size:,} bytes of shared memory cannot "
-                           f"be had ({error}); make room in the folder for "
-                           "temporary files, or use one worker") from error
+                           f"be allocated ({error}); make room in the folder "
+                           "for temporary files, or use one worker") from error
 
 
 def contents(vae: VAE) -> list:
@@ -301,7 +301,7 @@ def contents(vae: VAE) -> list:
     backward leave there at every call.
     """
     things, seen = [vae.encoder, vae.decoder, vae.log_p_x], set[int]()
-    for thing in things:                       # they grow meanwhile
+    for thing in things:                       # the list grows meanwhile
         inside: Any = ()
         if isinstance(thing, Layer):
             inside = [a for name, a in vars(thing).items()
@@ -343,8 +343,8 @@ def pickle_vae(vae: VAE) -> bytes:
 def by_value() -> Iterator[None]:
     """Pickle classes of a module that is being imported with their code.
 
-    By name, a process would import it, too, and all that it does, be it to
-    train, would be done there once more.
+    By name, a process would import it, too, and everything that it does, even
+    training, would be done there once more.
     """
     modules = [module for module in list(sys.modules.values()) if getattr(
         getattr(module, "__spec__", None), "_initializing", False)]
@@ -369,7 +369,7 @@ def culprit(layer: Layer, name: str) -> str:
 
 
 def pickle_answer(answer) -> bytes:
-    """Pickle a number, or an error: as it is, if it can be made anew."""
+    """Pickle a number, or an error: as it is, if it can be unpickled."""
     if not isinstance(answer, Exception):
         return pickle.dumps(answer)
     try:

@@ -22,20 +22,20 @@ from .diagnosis import check_finite
 
 @dataclass
 class Progress:
-    """Where a run is: it says from which batch on to continue."""
+    """Where a run is, and so from which batch on to continue."""
 
     epoch: int = 1                  # the one that is being trained
     batch: int = 0                  # how many of its batches are done
     sum_of_losses: float = 0.0      # over their images
     seconds: float = 0.0            # since the start, without interruptions
     log: list = field(default_factory=list)
-    epoch_start: Any = None         # the generator's state back then
+    epoch_start: Any = None         # the generator's state at its start
 
     def rest(self, batches: Iterator, rng: np.random.Generator) -> Iterator:
         """Return what is left of an epoch's batches.
 
-        batches: those of train.epoch, which draws them from rng at the first
-        of them. A resumed epoch is drawn once more, from rng as it was then.
+        batches: those of train.epoch, which draws all from rng when the first
+        is asked for. A resumed epoch is drawn again, from rng as it was then.
         """
         if self.batch == 0:
             self.epoch_start = rng.bit_generator.state
@@ -50,10 +50,10 @@ class Progress:
 
 
 class Stop:
-    """While it is entered, Ctrl-C and SIGTERM only leave a note: asked.
+    """In its `with` block, Ctrl-C and SIGTERM only leave a note: asked.
 
     A loop that looks at it after each batch stops with everything in order;
-    and who presses Ctrl-C once more does not interrupt the saving.
+    and pressing Ctrl-C once more does not interrupt the saving.
     """
 
     asked = ""                      # or the name of the signal
@@ -68,7 +68,7 @@ class Stop:
                   else signal.Signals(number).name)
 
     def note(self, name: str) -> None:
-        """Remember that it is asked to stop, and by which signal."""
+        """Remember that we are asked to stop, and by which signal."""
         self.asked = name
 
     def __exit__(self, *error):
@@ -90,8 +90,8 @@ def save_run(path: str | Path, vae: VAE, adam: Adam, rng: np.random.Generator,
     """Write a run's state; about: more to remember, such as settings.
 
     frames: the pictures so far, as PNG files. Raises OSError, and
-    FloatingPointError if the parameters are of no more use; the file is as it
-    was then.
+    FloatingPointError if a parameter is not finite; the file is then as it
+    was.
     """
     check_finite(adam)
     progress.sum_of_losses = float(progress.sum_of_losses)     # from a GPU
@@ -112,7 +112,8 @@ def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
     try:
         arrays, state = npz.load(path)
         if state.get("kind", "checkpoint") != "checkpoint":
-            raise ValueError("it is a model, from which no run can go on")
+            raise ValueError("it is a model, from which no run can be "
+                             "resumed")
         return arrays, state
     except ValueError as error:
         raise ValueError(f"{path} is not a checkpoint of minivae, or damaged "
@@ -123,7 +124,7 @@ def load(path: str | Path) -> tuple[dict[str, np.ndarray], dict]:
 def restore_run(arrays: dict[str, np.ndarray], state: dict, vae: VAE,
                 adam: Adam, rng: np.random.Generator
                 ) -> tuple[Progress, list[bytes]]:
-    """Put what load has read into vae, adam and rng, new ones of its settings.
+    """Put what load has read into vae, adam and rng, made with its settings.
 
     Returns the run's progress and frames. Raises ValueError if it is another
     network's; nothing has changed then.

@@ -9,7 +9,7 @@ LOG_COLUMNS = ("epoch", "step", "train_loss", "test_elbo", "seconds")
 
 
 def write_log(path: str | Path, log: list[dict]) -> None:
-    """Write log, one dict of LOG_COLUMNS an epoch, as a CSV file."""
+    """Write log, one dict of LOG_COLUMNS per epoch, as a CSV file."""
     text = io.StringIO()
     writer = csv.DictWriter(text, LOG_COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -37,11 +37,11 @@ def save_model(path: str | Path, vae: VAE, image_shape: tuple) -> None:
 
 
 def load_model(path: str | Path) -> VAE:
-    """Read a conv_vae that save_model has written, every bit of it.
+    """Read a conv_vae that save_model has written, bit for bit.
 
     path may also name a run's folder, with model.npz in it. Raises
     FileNotFoundError (another OSError for a file that cannot be opened), and
-    ValueError if it is no model, or damaged.
+    ValueError if it is not a model, or damaged.
     """
     path = Path(path)
     if path.is_dir():
@@ -63,8 +63,8 @@ def load_pretrained(name: str) -> VAE:
     """Return a VAE that is trained already: on "fashion" or on "mnist".
 
     They ship with the package: each is the model.npz of a run of
-    demos/train_fashion.py or train_mnist.py, as they stand. Raises ValueError
-    for another name.
+    demos/train_fashion.py or train_mnist.py, with their defaults. Raises
+    ValueError for another name.
     """
     names = "fashion", "mnist"
     if name not in names:
@@ -81,12 +81,12 @@ def load_pretrained(name: str) -> VAE:
 
 
 def _layers(layer):
-    """Return what a layer is: its class, not only how this is called."""
+    """Return what a layer is: its class itself, not only the name of it."""
     return type(layer), repr(layer), *map(_layers, sublayers(layer))
 
 
 def _read(path):
-    """Return the model in a file; ValueError is the reason if it has none."""
+    """Return the model in a file; ValueError says why if there is none."""
     from . import npz
     params, about = npz.load(path)
     if about.get("kind") != "model":
@@ -110,7 +110,7 @@ def _network_of(params, image_shape, likelihood):
         raise ValueError("its parameters are "
                          f"{', '.join(sorted(map(str, dtypes)))}, but all "
                          "float32 or all float64 were expected")
-    # How large must its largest parameters be? Before there are any
+    # How large must its largest parameters be? We ask before making any
     H, W, C = image_shape
     F, D = params["encoder.0.b"].size, params["encoder.5.b"].size // 2
     if max(C * F, F * F, (H // 4) * (W // 4) * F * D) > max(

@@ -1,6 +1,6 @@
-"""Arrays in a file: nothing that it says of itself is believed unchecked.
+"""Arrays in a file: nothing that it says about itself is trusted unchecked.
 
-NumPy believes a header, and makes room for what it claims, but a file of a
+NumPy trusts a header, and makes room for what it claims, but a file of a
 few bytes can claim 64 GiB. And with a changed byte, np.load may return other
 numbers, or leave an array out, and say nothing. So what minivae writes has a
 manifest, in JSON: each array's dtype and shape, and a SHA-256 of everything.
@@ -89,7 +89,7 @@ def _load(archive, size):
                               for name, header in headers.items()}:
         raise ValueError("its arrays are not those of its manifest")
     if any(header.by_columns for header in headers.values()):
-        raise ValueError("an array lies by columns")
+        raise ValueError("an array is stored by columns")
     arrays = {name: _array(archive, name) for name in manifest["arrays"]}
     if manifest.pop("sha256") != _digest(arrays, manifest):
         raise ValueError("its SHA-256 is wrong")
@@ -170,7 +170,7 @@ def array_header(part: BinaryIO, size: int) -> Header:
 
 
 def _open(path):
-    """Open a file: a pipe would be waited for."""
+    """Open a file, but not a pipe, which would block."""
     if stat.S_ISFIFO(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "it is a pipe", str(path))
     return open(path, "rb")
@@ -179,14 +179,14 @@ def _open(path):
 def _headers(archive, size):
     """Return the headers of an archive of size bytes, by their arrays' names.
 
-    Raises ValueError if its arrays would need more memory than there is
-    reason to give them.
+    Raises ValueError if its arrays would need more memory than is reasonable.
     """
     headers, stored, compressed = {}, 0, 0
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
         if name in headers or name == info.filename:
-            raise ValueError(f"{info.filename} is there twice, or no array")
+            raise ValueError(f"{info.filename} is there twice, or is not an "
+                             "array")
         if info.compress_type == zipfile.ZIP_STORED:
             stored += info.file_size
         elif info.compress_type == zipfile.ZIP_DEFLATED:
