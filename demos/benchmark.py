@@ -2,8 +2,9 @@
 
     python demos/benchmark.py             beside the frameworks
     python demos/benchmark.py --growth    as batch, image and network grow
+    python demos/benchmark.py --quality   seconds to a test ELBO (10 minutes)
     python demos/benchmark.py --profile   one step, layer by layer; and what
-                                          each form in quick.py is worth
+                                          each technique is worth
     python demos/benchmark.py --device gpu     training steps on a GPU
 
 Compares with whichever of TensorFlow, PyTorch and JAX is installed (pip
@@ -19,8 +20,6 @@ import importlib
 import importlib.util
 import multiprocessing
 import os
-import platform
-import signal
 import statistics
 import sys
 import time
@@ -32,16 +31,17 @@ from tqdm import tqdm
 
 from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.extras.parallel.workers import (ENVIRONMENT, Workers, cores,
-                                             environment)
-from minivae.optim import Adam
-from minivae.plots import pixels, save_frame
-from minivae.train import train_step
+from minivae.extras.parallel.memory import ENVIRONMENT, environment
+from minivae.extras.parallel.workers import cores
 
 from common.command_line import a_path, at_least, run
+from common.growth import grow
+from common.measuring import (clock, peak_memory, print_machine, receive, save,
+                              start)
 from common.own_folder import own_folder
-from common.profile import (flop, gpu_ceilings, layer_table, matmul_speed,
-                            plain_table, traffic)
+from common.profile import (flop, gpu_ceilings, layer_table, process_table,
+                            technique_table, traffic)
+from common.quality import compare_quality
 
 FRAMEWORKS = {                         # and their files in demos/frameworks
     "cpu": [("tensorflow", "keras_vae"), ("torch", "torch_vae"),
@@ -54,9 +54,6 @@ SECONDS_A_TURN = 0.5
 # Frameworks compile at first use, and record for a GPU at the second
 WARM_UP = {"cpu": 1, "gpu": 3}
 CHECKED_STEPS = 3
-START = {"batch": 32, "size": 28, "filters": 32}
-GROWTH = {"batch": [8, 16, 32, 64, 128, 256, 512, 1024],
-          "size": [28, 56, 112], "filters": [32, 64, 128]}
 
 
 # ---- side by side ----------------------------------------------------------
@@ -67,18 +64,12 @@ def compare(args):
     Each contender lives in a process of its own, and waits while another has
     its turn: so whatever else the machine does affects all of them.
     """
-    gpu = args.device == "gpu"
-    names = ["minivae_vae"] + [
-        name for framework, name in FRAMEWORKS[args.device]
-        if importlib.util.find_spec(framework)]
-    if len(names) == 1:
-        print("No framework is installed, so minivae runs alone; to compare,"
-              "\npip install tensorflow torch jax\n")
+    gpu, names = args.device == "gpu", installed(args.device)
     jobs = [("step", n) for n in args.batch_sizes]
     if gpu:
         print_gpu()
     else:
-        print_header()
+        print_machine()
         jobs += [("test ELBO", None), ("landscape", None)]
     with contextlib.ExitStack() as at_the_end:
         contenders = get_ready(names, args.device, at_the_end)
@@ -102,6 +93,16 @@ def compare(args):
         print_comparison(jobs, seconds, {})
         print_memory(memory)
     draw_comparison(args.out / "comparison.png", jobs, seconds)
+
+
+def installed(device):
+    """Return the files in demos/frameworks whose framework is installed."""
+    names = ["minivae_vae"] + [name for framework, name in FRAMEWORKS[device]
+                               if importlib.util.find_spec(framework)]
+    if len(names) == 1:
+        print("No framework is installed, so minivae runs alone; to compare,"
+              "\npip install tensorflow torch jax\n")
+    return names
 
 
 def get_ready(names, device, at_the_end):
@@ -158,65 +159,6 @@ def contend(name, device, pipe):
             pipe.send([clock(work) for _ in range(times)])
 
 
-def start(work, *args):
-    """Start work(*args, pipe) in a fresh process; return our end."""
-    context = multiprocessing.get_context("spawn")
-    pipe, theirs = context.Pipe()
-    # Ctrl-C is ours alone: the process inherits that it is ignored
-    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    context.Process(target=live, args=(work, *args, theirs)).start()
-    signal.signal(signal.SIGINT, ours)
-    theirs.close()                         # so that we see it end
-    return pipe
-
-
-def live(work, *args):
-    """What start starts: its errors go to the parent, not to the screen."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)       # frameworks' chatter
-    try:
-        work(*args)
-    except EOFError:                       # the parent has all it wanted
-        pass
-    except Exception as error:
-        args[-1].send(RuntimeError(f"{type(error).__name__}: {error}"))
-
-
-def receive(pipe, who):
-    try:
-        answer = pipe.recv()
-    except EOFError:
-        raise RuntimeError(f"{who} ended without a word: perhaps it had too "
-                           "little memory") from None
-    if isinstance(answer, Exception):
-        raise RuntimeError(f"{who} failed; {answer}") from answer
-    return answer
-
-
-def clock(work):
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def peak_memory():
-    """Return this process's peak in bytes, and all of its workers'."""
-    try:
-        import resource
-    except ImportError:                    # Windows
-        return float("nan"), float("nan")
-    unit = 1 if sys.platform == "darwin" else 1024
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    children = 0
-    for child in multiprocessing.active_children():
-        try:
-            status = Path(f"/proc/{child.pid}/status").read_text()
-            peak = status.split("VmHWM:")[1].split()[0]
-            children += int(peak) * 1024
-        except (OSError, IndexError):
-            children = float("nan")
-    return own, own + children
-
-
 def check_losses(contenders):
     """They must compute the same thing, or the race means nothing."""
     (_, _, wanted), *others = contenders
@@ -227,15 +169,6 @@ def check_losses(contenders):
     print("All start from the same parameters. Their losses in the first "
           f"{CHECKED_STEPS} steps agree:\n"
           f"{', '.join(f'{loss:.2f}' for loss in wanted)} nats.\n")
-
-
-def print_header():
-    print(f"""\
-Python {platform.python_version()}, NumPy {np.__version__}, \
-{platform.machine()}, {cores()} core{'s' * (cores() > 1)}; NumPy's matrix \
-product
-reaches {matmul_speed() / 1e9:.0f} GFLOP/s
-""")
 
 
 def print_gpu():
@@ -266,20 +199,20 @@ def describe(job):
 def print_comparison(jobs, seconds, work):
     titles = list(dict.fromkeys(title for title, _ in seconds))
     width = max(map(len, titles)) + 2
-    print(f"{'milliseconds':<{width + 2}}  median    quartiles     "
-          "minivae takes\n")
+    print(f"{'milliseconds':<{width + 2}}  median   minimum    minivae's, "
+          "divided by it\n")
     for job in jobs:
         print(describe(job))
-        mine = statistics.median(seconds[titles[0], job])
+        mine = [statistics.median(seconds[titles[0], job]),
+                min(seconds[titles[0], job])]
         for title in titles:
-            low, median, high = np.quantile(seconds[title, job],
-                                            [0.25, 0.5, 0.75])
+            median, least = (statistics.median(seconds[title, job]),
+                             min(seconds[title, job]))
             digits = 2 if median < 0.01 else 1
-            quartiles = f"{1e3 * low:.{digits}f} to {1e3 * high:.{digits}f}"
-            line = (f"  {title:<{width}}{1e3 * median:8.{digits}f}    "
-                    f"{quartiles:<20}")
-            line += (f"{mine / median:.2f} of it" if title != titles[0]
-                     else " " * 10)
+            line = (f"  {title:<{width}}{1e3 * median:8.{digits}f}"
+                    f"{1e3 * least:10.{digits}f}    ")
+            line += (f"{mine[0] / median:.2f} and {mine[1] / least:.2f}"
+                     if title != titles[0] else " " * 13)
             if job in work:
                 flops, size = work[job]
                 line += (f"  {job[1] / median:10,.0f} images/s"
@@ -316,88 +249,6 @@ def draw_comparison(path, jobs, seconds):
     save(path, figure)
 
 
-# ---- how the cost grows ----------------------------------------------------
-
-def grow(args):
-    """Let one thing grow at a time; measure each in a fresh process."""
-    settings = [START | {thing: value} for thing, values in GROWTH.items()
-                for value in values]
-    found = {}
-    for setting in tqdm(settings, "growing", leave=False, disable=None):
-        key = tuple(setting.values())
-        if key not in found:
-            pipe = start(measure, *key)
-            found[key] = receive(pipe, "a run of {batch} images of {size} "
-                                 "pixels, {filters} filters".format(**setting))
-            pipe.close()
-    print_header()
-    print("batch  image  filters ms per step  images/s  GFLOP/s   MB  "
-          "with workers")
-    for (batch, size, filters), (ms, work, own, whole) in found.items():
-        print(f"{batch:5}  {size:5}  {filters:7}  {ms:10.1f}  "
-              f"{1e3 * batch / ms:8.0f}  {work / ms / 1e6:7.0f}  "
-              f"{own / 1e6:3.0f}  {whole / 1e6:12.0f}")
-    draw_growth(args.out / "growth.png", found)
-
-
-def measure(batch, size, filters, pipe):
-    shape, rng = (size, size, 1), np.random.default_rng(0)
-    vae = conv_vae(shape, filters=filters, rng=rng)
-    adam = Adam(vae.params)
-    x = vae.asarray(rng.random((batch, *shape)) < 0.3)
-    eps = vae.noise(batch, rng)
-    work = sum(flop(vae, x[:1]).values()) * batch
-    with Workers(vae, shape, min(cores(), batch), batch) as team:
-        def step(): return train_step(team, adam, x, eps)
-        first = max(clock(step), clock(step))
-        times = [clock(step) for _ in range(max(5, int(2 / first)))]
-        pipe.send((1e3 * statistics.median(times), work, *peak_memory()))
-
-
-def draw_growth(path, found):
-    figure = Figure(figsize=(11, 6), layout="constrained")
-    rows = figure.subplots(2, 3)
-    speeds = [1e3 * batch / ms for (batch, *_), (ms, *_) in found.items()]
-    largest = max(whole / 1e6 for *_, whole in found.values())
-    labels = {"batch": "images in a batch",
-              "size": "pixels of an image: 28², 56², 112²",
-              "filters": "filters of the first layer"}
-    for (top, bottom), (thing, values) in zip(rows.T, GROWTH.items()):
-        keys = [tuple((START | {thing: value}).values()) for value in values]
-        x = [v ** 2 for v in values] if thing == "size" else values
-        speed = [1e3 * key[0] / found[key][0] for key in keys]
-        top.loglog(x, speed, "o-", label="measured")
-        # as fast as at the start, in FLOP/s
-        at_start = found[tuple(START.values())]
-        rate = 1e3 * at_start[1] / at_start[0]
-        top.loglog(x, [rate / (found[key][1] / key[0]) for key in keys],
-                   "k--", linewidth=1, label="proportional to arithmetic")
-        top.set_xticks(x, [str(v) for v in x], fontsize=8)
-        top.minorticks_off()
-        own, whole = ([found[key][i] / 1e6 for key in keys] for i in (2, 3))
-        bottom.plot(x, whole, "s-", color="C1", label="with its workers")
-        bottom.plot(x, own, "o-", color="C0", label="the process")
-        bottom.plot([x[0], x[-1]], [whole[0], whole[-1]], "k--", linewidth=1,
-                    label="a straight line")
-        bottom.set_xlabel(labels[thing])
-        top.set_ylim(0.7 * min(speeds), 1.4 * max(speeds))
-        bottom.set_ylim(0, 1.05 * largest)
-        for ax in top, bottom:
-            ax.grid(alpha=0.3)
-    rows[0, 0].set_ylabel("images per second")
-    rows[1, 0].set_ylabel("peak memory, MB")
-    for ax in rows[:, -1]:
-        ax.legend(fontsize=8)
-    figure.suptitle("Training steps of minivae as one thing grows (from 32 "
-                    "images of 28 × 28, 32 filters)")
-    save(path, figure)
-
-
-def save(path, figure):
-    save_frame(path, pixels(figure))
-    print(f"\nThe picture is {path}")
-
-
 # ---- layer by layer --------------------------------------------------------
 
 def profile(args):
@@ -406,16 +257,25 @@ def profile(args):
     print(f"One training step on {images} images, as a worker computes it, "
           "on one core\n")
     with environment(ENVIRONMENT):
-        pipe = start(profile_layers, images)
-    print(receive(pipe, "the profile"))
+        pipe = start(send_tables, [technique_table, layer_table], images)
+    techniques, layers = receive(pipe, "the profile")
+    print(f"{layers}\n{techniques}\n")
+    pipe = start(send_tables, [process_table], args.batch_sizes[0])
+    print(*receive(pipe, "the profile"))
 
 
-def profile_layers(images, pipe):
+def send_tables(tables, images, pipe):
     rng = np.random.default_rng(0)
     vae = conv_vae(rng=rng)
     x = load_fashion_mnist().train_images[:images].astype(np.float32)
     eps = vae.noise(images, rng)
-    pipe.send("\n".join([layer_table(vae, x, eps), plain_table(vae, x, eps)]))
+    pipe.send([table(vae, x, eps) for table in tables])
+
+
+def quality(args):
+    """Train with minivae, and with Keras where it is installed."""
+    compare_quality([name for name in installed("cpu")
+                     if name in ("minivae_vae", "keras_vae")])
 
 
 def parse_arguments():
@@ -426,6 +286,8 @@ def parse_arguments():
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--growth", action="store_true",
                       help="how time and memory grow, for minivae alone")
+    what.add_argument("--quality", action="store_true",
+                      help="seconds to a test ELBO, beside Keras")
     what.add_argument("--profile", action="store_true",
                       help="each layer's time and speed, with one of "
                            "--batch-sizes")
@@ -450,11 +312,15 @@ def check_options(parser, args):
     largest = LARGEST[args.device]
     if max(args.batch_sizes or [0]) > largest:
         parser.error(f"--batch-sizes are at most {largest} on this device")
-    if args.device == "gpu" and (args.growth or args.profile):
-        parser.error("--growth and --profile measure the CPU; leave out "
-                     "--device gpu")
-    if args.rounds and (args.growth or args.profile):
+    alone = args.growth or args.profile or args.quality
+    if args.device == "gpu" and alone:
+        parser.error("--growth, --profile and --quality measure the CPU; "
+                     "leave out --device gpu")
+    if args.rounds and alone:
         parser.error("--rounds is for the comparison; leave it out")
+    if args.quality and args.batch_sizes:
+        parser.error("--quality trains with batches of 32; leave out "
+                     "--batch-sizes")
     if args.growth and args.batch_sizes:
         parser.error("--growth has batches of its own; leave out "
                      "--batch-sizes")
@@ -465,7 +331,8 @@ def check_options(parser, args):
 @own_folder
 def main(args):
     try:
-        (grow if args.growth else profile if args.profile else compare)(args)
+        (grow if args.growth else profile if args.profile
+         else quality if args.quality else compare)(args)
     except KeyboardInterrupt:
         for process in multiprocessing.active_children():
             process.terminate()

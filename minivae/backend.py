@@ -46,7 +46,7 @@ def fused(function: Callable) -> Callable:
 
 
 class has_quick_form:
-    """Let quick.py compute a function in its own way, to the same result.
+    """Let minivae/quick compute a function in its own way, to the same result.
 
     What stands below this decorator is the idea, and all that a reader needs;
     it stays at hand as function.plain.

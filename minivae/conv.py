@@ -34,7 +34,7 @@ import numpy as np
 
 from .backend import Array, Seed, get_xp, has_quick_form
 from .checks.arrays import check_pair, check_sizes, expects, expects_dy
-from .layers import Layer, glorot_uniform
+from .layers import Layer, add_bias, glorot_uniform, sum_pixels
 
 
 # ---- windows ---------------------------------------------------------------
@@ -126,12 +126,6 @@ def correlate_and_dw(x: Array, w: Array, dy: Array, strides: tuple,
             correlate_dw(x, dy, w.shape[:2], strides, padding))
 
 
-@has_quick_form
-def sum_pixels(dy: Array) -> Array:
-    """db: the sum of dy (N, OH, OW, F) over all but the last axis."""
-    return dy.sum(axis=(0, 1, 2))
-
-
 # ---- the two layers --------------------------------------------------------
 
 class Convolution(Layer):
@@ -182,17 +176,20 @@ class Conv2D(Convolution):
     @expects("N", "H", "W", "in_channels")
     def forward(self, x: Array) -> Array:
         y = correlate(x, self.params["w"], self.strides, self.padding)
-        y += self.params["b"]                # in place: nobody else has y yet
+        add_bias(y, self.params["b"])
         self.cache = x
         return y
 
-    @expects_dy
     def backward(self, dy: Array) -> Array:
-        x, w = self.cache, self.params["w"]
-        self.grads = {"w": correlate_dw(x, dy, self.kernel_size, self.strides,
-                                        self.padding),
+        Conv2D.backward_params(self, dy)
+        return correlate_dx(dy, self.params["w"], self.cache.shape[1:3],
+                            self.strides, self.padding)
+
+    @expects_dy
+    def backward_params(self, dy: Array) -> None:
+        self.grads = {"w": correlate_dw(self.cache, dy, self.kernel_size,
+                                        self.strides, self.padding),
                       "b": sum_pixels(dy)}
-        return correlate_dx(dy, w, x.shape[1:3], self.strides, self.padding)
 
 
 class Conv2DTranspose(Convolution):
@@ -214,7 +211,7 @@ class Conv2DTranspose(Convolution):
                                         self.strides))
         y = correlate_dx(x, self.params["w"], (OH, OW), self.strides,
                          self.padding)
-        y += self.params["b"]
+        add_bias(y, self.params["b"])
         self.cache = x
         return y
 

@@ -32,6 +32,7 @@ import numpy as np
 
 from .backend import Array, Seed, fused, get_xp, has_quick_form, move
 from .checks.arrays import check_param, check_sizes, expects, expects_dy
+from .checks.networks import Grads, Params
 
 
 class Layer:
@@ -50,6 +51,11 @@ class Layer:
     cache: Any = None
     y_kind: Any = None                 # what dy must be like: see expects_dy
     layers: Sequence["Layer"] = ()
+
+    def __init_subclass__(cls):
+        # whoever overrides backward alone inherits no other way back
+        if "backward" in vars(cls) and "backward_params" not in vars(cls):
+            cls.backward_params = Layer.backward_params
 
     def __new__(cls, *args, **kwargs):
         # so that a layer without parameters needs no __init__
@@ -70,6 +76,10 @@ class Layer:
     def backward(self, dy: Array) -> Array:
         """Return dx, and leave the gradients of the parameters in grads."""
         raise NotImplementedError(f"{self} has no backward")
+
+    def backward_params(self, dy: Array) -> None:
+        """Leave the gradients of the parameters in grads: nobody needs dx."""
+        self.backward(dy)
 
     def to(self, xp: ModuleType) -> "Layer":
         """Move the parameters to xp, numpy or cupy, and return self."""
@@ -135,10 +145,7 @@ class ReLU(Layer):
 
     @expects_dy
     def backward(self, dy: Array) -> Array:
-        y = self.cache
-        # ∂y/∂x is 1 where x > 0, which is where y > 0, and 0 elsewhere.
-        # (At the kink itself, x = 0, we choose 0, as the frameworks do.)
-        return dy * (y > 0)
+        return relu_backward(dy, self.cache)
 
 
 class Sigmoid(Layer):
@@ -217,6 +224,12 @@ class Sequential(Layer):
             dy = layer.backward(dy)
         return dy
 
+    def backward_params(self, dy: Array) -> None:
+        for layer in reversed(self.layers[1:]):
+            dy = layer.backward(dy)
+        for first in self.layers[:1]:            # what comes before needs none
+            first.backward_params(dy)
+
     @property
     def params(self) -> dict:
         return Params(by_name("params", enumerate(self.layers)))
@@ -233,6 +246,27 @@ class Sequential(Layer):
 def relu(x: Array) -> Array:
     """Return max(x, 0), element by element."""
     return get_xp(x).maximum(x, 0)
+
+
+@has_quick_form
+def relu_backward(dy: Array, y: Array) -> Array:
+    """∂y/∂x is 1 where x > 0, which is where y > 0, and 0 elsewhere.
+
+    (At the kink itself, x = 0, we choose 0, as the frameworks do.)
+    """
+    return dy * (y > 0)
+
+
+@has_quick_form
+def add_bias(y: Array, b: Array) -> None:
+    """Add b (F,) to y (N, OH, OW, F), in place: nobody else has y yet."""
+    y += b
+
+
+@has_quick_form
+def sum_pixels(dy: Array) -> Array:
+    """db: the sum of dy (N, OH, OW, F) over all but the last axis."""
+    return dy.sum(axis=(0, 1, 2))
 
 
 @fused
@@ -260,34 +294,6 @@ def glorot_uniform(shape: tuple, rng: Seed = None,
 
 
 # ---- layers in layers ------------------------------------------------------
-
-class Params(dict):
-    """Parameters by name. To replace an array, do it in its layer, not here.
-    """
-
-    def __setitem__(self, name: str, p: Array) -> None:
-        # params[name] -= ... ends by assigning the same array: allowed
-        if p is not self.get(name):
-            raise TypeError(f"{name} would be replaced in this dict only; "
-                            "write into it, params[name][...] = ..., or "
-                            "replace it in its layer's own params")
-
-    def __reduce__(self):                # a copy or a pickle is a plain dict
-        return dict, (dict(self),)
-
-
-class Grads(dict):
-    """Gradients by name, and the params that they are the gradients of.
-
-    So an optimizer can see whether it is about to step the right arrays.
-    """
-
-    def __init__(self, grads: dict, params: dict):
-        super().__init__(grads)
-        self.params = params
-
-    __reduce__ = Params.__reduce__
-
 
 def by_name(which: str, layers: Iterable[tuple]) -> dict[str, Array]:
     """Return the "params" or "grads" of layers, (name, layer), in one dict."""

@@ -42,9 +42,10 @@ import numpy as np
 from .backend import Array, Seed, get_xp, move
 from .checks.arrays import check_array, check_same, check_sizes
 from .checks.images import check_image_shape, check_pixels
+from .checks.networks import Grads, Params, in_features_of
 from .conv import Conv2D, Conv2DTranspose
-from .layers import (Dense, Flatten, Grads, Layer, Params, ReLU, Reshape,
-                     Sequential, by_name, check_layers, sigmoid, sublayers)
+from .layers import (Dense, Flatten, Layer, ReLU, Reshape, Sequential, by_name,
+                     check_layers, sigmoid, sublayers)
 from .losses import (bernoulli_logpdf, gaussian_logpdf,
                      gaussian_pixels_logpdf)
 
@@ -155,7 +156,8 @@ class VAE:
         dmu, dlogvar = reparameterize_backward(dz, logvar, eps)
         # log q(z|x) = log N(eps; 0, I) − Σ ½·logvar: no z, but logvar itself
         dlogvar = dlogvar - beta * 0.5 / N
-        self.encoder.backward(get_xp(dz).concatenate([dmu, dlogvar], axis=1))
+        self.encoder.backward_params(
+            get_xp(dz).concatenate([dmu, dlogvar], axis=1))
         return loss, self.grads
 
     # ---- the two networks --------------------------------------------------
@@ -209,12 +211,7 @@ class VAE:
         first = self.decoder
         while sublayers(first):
             first = sublayers(first)[0]
-        if not hasattr(first, "in_features"):
-            raise ValueError(f"VAE: the decoder begins with {first}, which "
-                             "does not say how many numbers a code has; let "
-                             "it begin with a Dense, or with a layer that "
-                             "has in_features")
-        return first.in_features
+        return in_features_of(first)
 
     @property
     def params(self) -> dict:

@@ -23,7 +23,7 @@ from minivae.data import load_fashion_mnist
 from minivae.extras.figures.rows import save_samples
 from minivae.extras.runs import checkpoint, npz
 
-from common import training_options, training_run
+from common import growth, quality, training_options, training_run
 from common.own_folder import claim
 from common.report import print_epoch
 
@@ -878,12 +878,12 @@ def test_benchmark_compares(tmp_path):
 
 def test_benchmark_draws_how_the_cost_grows(tmp_path, monkeypatch, capsys):
     demo = load("benchmark.py")
-    monkeypatch.setattr(demo, "START", {"batch": 2, "size": 8, "filters": 2})
-    monkeypatch.setattr(demo, "GROWTH", {"batch": [1, 2], "size": [8, 12],
-                                         "filters": [2, 4]})
-    # a process of its own finds the module by its name
-    monkeypatch.setitem(sys.modules, "demo", demo)
-    monkeypatch.setattr(demo, "start", lambda work, *args: Here(work, *args))
+    monkeypatch.setattr(growth, "START",
+                        {"batch": 2, "size": 8, "filters": 2})
+    monkeypatch.setattr(growth, "GROWTH", {"batch": [1, 2], "size": [8, 12],
+                                           "filters": [2, 4]})
+    monkeypatch.setattr(growth, "start",
+                        lambda work, *args: Here(work, *args))
     demo.grow(arguments(demo, monkeypatch, "--growth", "--out", tmp_path))
     rows = capsys.readouterr().out.split("workers\n")[1].splitlines()
     assert [row.split()[:3] for row in rows[:4]] == [
@@ -891,17 +891,35 @@ def test_benchmark_draws_how_the_cost_grows(tmp_path, monkeypatch, capsys):
     assert imageio.imread(tmp_path / "growth.png").std() > 5
 
 
+def test_benchmark_trains_to_a_test_elbo(monkeypatch, capsys):
+    monkeypatch.setattr(quality, "start",
+                        lambda work, *args: Here(work, *args))
+    data = load_fashion_mnist()
+    monkeypatch.setattr(quality, "load_fashion_mnist", lambda: data._replace(
+        train_images=data.train_images[:320],
+        test_images=data.test_images[:100]))
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    quality.compare_quality(["minivae_vae"])
+    found = re.findall(r"^learning rate (.*)\n  minivae +(\S+) s   (-\S+)   "
+                       "missed$", capsys.readouterr().out, re.M)
+    assert [name for name, *_ in found] == [
+        recipe.name for recipe in quality.RECIPES]
+    slow, quick = (float(elbo) for *_, elbo in found)
+    assert -600 < slow < quick < -200          # 20 steps at a larger rate
+
+
 class Here:
     """Plays a pipe to a process, with the work done in this one."""
 
     def __init__(self, work, *args):
+        self.answers = []
         work(*args, self)
 
     def send(self, answer):
-        self.answer = answer
+        self.answers.append(answer)
 
     def recv(self):
-        return self.answer
+        return self.answers.pop(0)
 
     def close(self):
         pass

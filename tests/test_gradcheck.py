@@ -159,6 +159,11 @@ class DrawsItsOwnNoise(Scale):
         return super().forward(x) + rng.standard_normal(x.shape)
 
 
+class AnotherWayBack(Scale):
+    def backward_params(self, dy):
+        self.grads = {"w": dy.sum(axis=0)}
+
+
 class ReturnsItsInput(Scale):
     """A ReLU in place: what it returns is what it was given, changed."""
 
@@ -202,6 +207,7 @@ def test_the_correct_layer_passes():
     (ChangesParams, "PROBLEM: forward or backward changes w"),
     (DrawsItsOwnNoise, "PROBLEM: forward is not deterministic"),
     (ReturnsItsInput, "PROBLEM: forward or backward changes x"),
+    (AnotherWayBack, "PROBLEM: backward_params leaves another dw than back"),
 ], ids=lambda a: getattr(a, "__name__", ""))
 def test_finds_the_mistake(broken, finding, capsys):
     report = check_layer(broken(), X)

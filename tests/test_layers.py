@@ -387,3 +387,44 @@ def test_only_plain_arrays_are_arrays(make):
     for layer in ReLU(), Sigmoid(), Flatten(), Dense(2, 2, dtype="float64"):
         with pytest.raises(TypeError, match="a numpy ndarray was expected"):
             layer.forward(make(np.ones((2, 2))))
+
+
+@pytest.mark.parametrize("cls, args", [(Conv2D, (1, 2, 3)), (Dense, (3, 4)),
+                                       (Sequential, ([Dense(3, 2)],))])
+def test_whoever_overrides_backward_alone_is_heard(cls, args):
+    """Without dx, too: an inherited backward_params would go around it."""
+    class Louder(cls):
+        def backward(self, dy):
+            return super().backward(10 * dy)
+
+    layer = Louder(*args)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 5, 5, 1) if cls is Conv2D else (2, 3))
+    x = x.astype("float32")
+    dy = np.ones_like(layer.forward(x))
+    layer.backward(dy)
+    want = {name: g.copy() for name, g in layer.grads.items()}
+    layer.forward(x)
+    layer.backward_params(dy)
+    for name, g in layer.grads.items():
+        np.testing.assert_array_equal(g, want[name])
+
+
+def test_the_gradients_are_the_same_where_nobody_needs_dx():
+    rng = np.random.default_rng(0)
+    for layers in ([Conv2D(1, 2, 3, rng=0), ReLU(), Flatten(),
+                    Dense(18, 2, rng=1)],
+                   [Sequential([Conv2D(1, 2, 3, rng=0), ReLU()]), Flatten()],
+                   [Flatten()], []):
+        layer = Sequential(layers)
+        x = rng.standard_normal((2, 5, 5, 1)).astype("float32")
+        dy = rng.standard_normal(layer.forward(x).shape).astype("float32")
+        layer.backward(dy)
+        want = {name: g.copy() for name, g in layer.grads.items()}
+        for g in layer.grads.values():
+            g[...] = np.nan
+        layer.forward(x)
+        layer.backward_params(dy)
+        assert layer.grads.keys() == want.keys()
+        for name, g in layer.grads.items():
+            np.testing.assert_array_equal(g, want[name])

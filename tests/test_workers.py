@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_mutants import alive
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from minivae import Flatten, Layer, ReLU, Sequential, conv_vae
-from minivae.extras.parallel import processes, workers as module
-from minivae.extras.parallel.workers import ENVIRONMENT, Workers, cores
+from minivae.extras.parallel import memory, processes, workers as module
+from minivae.extras.parallel.memory import ENVIRONMENT
+from minivae.extras.parallel.workers import Workers, cores
 from minivae.extras.runs.checkpoint import load
 from minivae.plots import latent_grid
 
@@ -182,14 +184,16 @@ def test_they_follow_the_layers():
             before = after
 
 
-def test_layers_are_sent_only_when_they_change(monkeypatch):
-    vae = small_vae()
+@pytest.mark.parametrize("counts", [False, True])
+def test_layers_are_sent_only_when_they_change(monkeypatch, counts):
+    vae = vae_with(Scale()) if counts else small_vae()
     x, eps = batch(vae, 4)
     with Workers(vae, SHAPE, count=2) as workers:
         monkeypatch.setattr(module, "pickle_vae", None)
         for _ in range(2):
             workers.loss_and_grads(x, eps)
-            vae.loss_and_grads(x, eps)                  # leaves cache, grads
+            if not counts:
+                vae.loss_and_grads(x, eps)              # leaves cache, grads
             vae.params["decoder.7.b"][...] += 0.5
 
 
@@ -274,11 +278,23 @@ def test_what_a_worker_raises_comes_here(team):
     assert np.isfinite(workers.loss_and_grads(x, eps)[0])    # alive and well
 
 
+def in_a_worker():
+    return multiprocessing.parent_process() is not None
+
+
 class Raises(Layer):
     """Raises an error that cannot be made anew from its message."""
 
+    def __init__(self, everywhere):
+        self.everywhere = everywhere
+
     def forward(self, x):
-        raise TwoReasons("this", "that")
+        if self.everywhere or in_a_worker():
+            raise TwoReasons("this", "that")
+        return x
+
+    def backward(self, dy):
+        return dy
 
 
 class TwoReasons(Exception):
@@ -294,17 +310,67 @@ class Refuses(Layer):
 
 
 class Ends(Layer):
-    """Ends the process that computes it."""
+    """Ends the worker that computes it."""
 
     def forward(self, x):
-        os._exit(7)
+        if in_a_worker():
+            os._exit(7)
+        return x
+
+    def backward(self, dy):
+        return dy
 
 
 def test_an_error_that_cannot_be_sent_is_told():
-    with Workers(vae_with(Raises()), SHAPE, count=2) as workers:
-        for _ in range(2):
-            with pytest.raises(RuntimeError, match="TwoReasons: this and "):
-                workers.loss_and_grads(*batch(workers.vae, 4))
+    for everywhere, error, what in [
+            (False, RuntimeError, "^TwoReasons: this and that$"),
+            (True, TwoReasons, "^this and that$")]:
+        vae = vae_with(Raises(everywhere))
+        with Workers(vae, SHAPE, count=2) as workers:
+            for _ in range(2):
+                with pytest.raises(error, match=what):
+                    workers.loss_and_grads(*batch(vae, 4))
+            vae.encoder.layers[0] = Scale()
+            assert np.isfinite(workers.loss_and_grads(*batch(vae, 4))[0])
+
+
+def test_one_of_them_is_this_process():
+    class Names(Layer):
+        """Moves all logits by 1 in this process and by 2 in a worker."""
+
+        def forward(self, x):
+            return x + (2 if in_a_worker() else 1)
+
+    vae = small_vae()
+    eps, without = vae.noise(4, 1), vae.decode(vae.noise(4, 1))
+    vae.decoder.layers.append(Names())
+    with Workers(vae, SHAPE, count=2) as workers:
+        by = (workers.decode(eps) - without).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(by, [1, 1, 2, 2])
+    with Workers(vae, SHAPE, count=1) as alone:
+        assert not children()
+        np.testing.assert_allclose(alone.decode(eps), without + 1)
+
+
+def test_numpys_threads_are_only_borrowed():
+    def threads():
+        return [library["num_threads"] for library in threadpool_info()
+                if library["user_api"] == "blas"]
+
+    class Watches(Layer):
+        def forward(self, x):
+            self.seen = threads()
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    vae = vae_with(Watches())
+    with threadpool_limits(3, "blas"):
+        with Workers(vae, SHAPE, count=2) as workers:
+            workers.loss_and_grads(*batch(vae, 4))
+            assert set(threads()) == {3}
+        assert set(vae.encoder.layers[0].seen) == {1}
 
 
 # ---- they end, and are not waited for --------------------------------------
@@ -314,7 +380,7 @@ def test_they_end_with_the_team_and_leave_no_trace(monkeypatch):
     environment, main = dict(os.environ), sys.modules["__main__"]
     with Workers(small_vae(), SHAPE, count=2) as workers:
         started = children()
-        assert len(started) == 2
+        assert len(started) == 1
         assert dict(os.environ) == environment
         assert sys.modules["__main__"] is main
     assert not children()
@@ -331,7 +397,7 @@ def test_workers_that_nobody_keeps_end():
     started = children()
     del workers
     gc.collect()
-    assert len(started) == 2 and not children()
+    assert len(started) == 1 and not children()
 
 
 def test_a_worker_that_dies_is_an_error_not_a_hang():
@@ -360,7 +426,7 @@ def test_an_interrupted_call_leaves_no_answer_for_the_next(monkeypatch):
         raise CtrlC
 
     vae = small_vae()
-    with Workers(vae, SHAPE, count=1) as workers:
+    with Workers(vae, SHAPE, count=2) as workers:
         monkeypatch.setattr(workers.processes, "receive", interrupted)
         with pytest.raises(CtrlC):
             workers.loss_and_grads(*batch(vae, 4))
@@ -498,12 +564,12 @@ def test_one_that_dies_before_it_is_ready_is_an_error(at_start, monkeypatch):
 def test_where_no_more_can_be_started_none_is_left(monkeypatch):
     start = multiprocessing.process.BaseProcess.start
 
-    def start_two(process):
-        if len(children()) == 2:
+    def start_one(process):
+        if len(children()) == 1:
             raise BlockingIOError(11, "Resource temporarily unavailable")
         start(process)
     monkeypatch.setattr(multiprocessing.process.BaseProcess, "start",
-                        start_two)
+                        start_one)
     with pytest.raises(RuntimeError, match="cannot be started .*temporarily"):
         Workers(small_vae(), SHAPE, count=3)
     assert not children()
@@ -512,7 +578,7 @@ def test_where_no_more_can_be_started_none_is_left(monkeypatch):
 def test_where_there_is_no_memory_to_share(monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
-    monkeypatch.setattr(module.heap, "BufferWrapper", full)
+    monkeypatch.setattr(memory.heap, "BufferWrapper", full)
     with pytest.raises(RuntimeError, match="bytes of shared .*No space left"):
         Workers(small_vae(), SHAPE, count=2)
 
@@ -661,9 +727,9 @@ def test_a_layer_may_stand_in_a_module_beside_the_script(tmp_path):
     (app / "script.py").write_text(
         f"{imports}\nfrom mylayers import Scale\nvae ={rest}")
     printed = python(["../app/script.py"], elsewhere)
-    # the module is imported here and in each worker, the script is not
+    # the module is imported here and in the worker, the script is not
     assert [printed.count(word) for word in ("run", "mine", "done")] == [
-        1, 3, 1]
+        1, 2, 1]
 
 
 def test_a_module_that_trains_when_imported_does_so_once(tmp_path):
@@ -726,7 +792,7 @@ def test_a_killed_parent_leaves_no_worker_behind():
         process.kill()
         # These end when the last process that could write has ended
         printed, errors = process.communicate(timeout=LONG)
-    assert len(pids.split()) == 2 and printed == errors == ""
+    assert len(pids.split()) == 1 and printed == errors == ""
 
 
 @pytest.mark.skipif(not (hasattr(os, "fork") and shutil.which("ps")),
@@ -751,7 +817,7 @@ time.sleep(600)
                 time.sleep(0.1)
         finally:
             os.killpg(process.pid, signal.SIGKILL)              # the child
-    assert len(pids.split()) == 2
+    assert len(pids.split()) == 1
 
 
 @posix

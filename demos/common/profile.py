@@ -9,12 +9,17 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
+from unittest import mock
 
 import numpy as np
 
 from minivae import conv, layers as library
 from minivae.backend import Array, has_quick_form
-from minivae.layers import Flatten, Layer, Reshape
+from minivae.extras.parallel.memory import keep_freed_memory
+from minivae.extras.parallel.workers import Workers, cores
+from minivae.layers import (Flatten, Layer, Reshape, Sequential, add_bias,
+                            relu, relu_backward, sum_pixels)
+from minivae.quick import convolution, products
 from minivae.vae import VAE
 
 
@@ -73,15 +78,24 @@ def shapes(vae: VAE, x: Array) -> dict[str, tuple]:
 def flop(vae: VAE, x: Array) -> dict[str, int]:
     """Return the arithmetic of each layer in one training step on x.
 
+    Forward once, backward twice, for dx and for dw; but images need no dx.
+    """
+    return {name: n * (2 if name == "encoder.0" else 3)
+            for name, n in forward_flop(vae, x).items()}
+
+
+def forward_flop(vae: VAE, x: Array) -> dict[str, int]:
+    """Return the arithmetic of each layer's forward pass on x.
+
     A layer multiplies its w with each row of its input (Dense), or each
     window: there are as many as pixels on its smaller side. A product and a
-    sum for each weight; forward once, backward twice, for dx and for dw.
+    sum for each weight.
     """
     count = {}
     for name, both in shapes(vae, x).items():
         rows = min(math.prod(shape[:-1]) for shape in both)
         w = layers(vae)[name].params.get("w")
-        count[name] = 0 if w is None else 3 * 2 * w.size * rows
+        count[name] = 0 if w is None else 2 * w.size * rows
     return count
 
 
@@ -106,6 +120,7 @@ class Calls:
 
     def __init__(self):
         self.forward, self.backward, self.shapes = [], [], None
+        self.running = False
 
 
 @contextlib.contextmanager
@@ -115,9 +130,12 @@ def timing(vae: VAE):
 
     def timed(function, seconds, call):
         def run(a):
-            start = time.perf_counter()
+            if call.running:        # backward may call backward_params, or
+                return function(a)  # the other way round
+            call.running, start = True, time.perf_counter()
             result = function(a)
             seconds.append(time.perf_counter() - start)
+            call.running = False
             if seconds is call.forward:
                 call.shapes = a.shape, result.shape
             return result
@@ -127,17 +145,19 @@ def timing(vae: VAE):
         call = calls[name]
         vars(layer).update(
             forward=timed(layer.forward, call.forward, call),
-            backward=timed(layer.backward, call.backward, call))
+            backward=timed(layer.backward, call.backward, call),
+            backward_params=timed(layer.backward_params, call.backward, call))
     try:
         yield calls
     finally:
         for layer in layers(vae).values():
-            del layer.forward, layer.backward    # the class's own are back
+            for name in "forward", "backward", "backward_params":
+                delattr(layer, name)             # the class's own are back
 
 
 def layer_table(vae: VAE, x: Array, eps: Array, times: int = 50) -> str:
     """Return a table of the layers: medians over some training steps."""
-    work = flop(vae, x)
+    work, once = flop(vae, x), forward_flop(vae, x)
     with timing(vae) as calls:
         whole = []
         for _ in range(times):
@@ -154,8 +174,8 @@ def layer_table(vae: VAE, x: Array, eps: Array, times: int = 50) -> str:
         in_layers += f + b
         line = f"{layer!r:<54}{1e3 * f:8.2f}{1e3 * b:9.2f}"
         if work[name]:
-            line += (f"{work[name] / 3 / f / 1e9:9.1f}"
-                     f"{work[name] * 2 / 3 / b / 1e9:9.1f}")
+            line += (f"{once[name] / f / 1e9:9.1f}"
+                     f"{(work[name] - once[name]) / b / 1e9:9.1f}")
         lines.append(line)
     step = statistics.median(whole)
     total = sum(work.values())
@@ -167,44 +187,77 @@ def layer_table(vae: VAE, x: Array, eps: Array, times: int = 50) -> str:
     return "\n".join(lines)
 
 
-# ---- what each quick form is worth -----------------------------------------
+# ---- what each technique is worth ------------------------------------------
+
+# what minivae/quick does, and what takes it out: an object, the name of its
+# attribute, and what this is then
+TECHNIQUES = {
+    "dx plane by plane": [(convolution, "has_planes", lambda *_: False)],
+    "products in pieces": [(products, "rows_of_a_piece", lambda M, _: M)],
+    "a few images at a time": [(convolution, "L2_CACHE", 2 ** 62)],
+    "y and dw from the same cols": [
+        (conv.correlate_and_dw, "quick", conv.correlate_and_dw.plain)],
+    "no dx for the images": [
+        (Sequential, "backward_params", Layer.backward_params)],
+    "db as a product": [(sum_pixels, "quick", sum_pixels.plain)],
+    "bias in long rows": [(add_bias, "quick", add_bias.plain)],
+    "ReLU against an array": [(relu, "quick", relu.plain)],
+    "ReLU's mask as numbers": [
+        (relu_backward, "quick", relu_backward.plain)],
+}
+FORMS = [(form, "quick", form.plain) for module in (conv, library)
+         for form in vars(module).values() if isinstance(form, has_quick_form)]
+
 
 @contextlib.contextmanager
-def plain(forms: Sequence[has_quick_form]) -> Iterator[None]:
-    """Let functions be computed by their plain forms for a while."""
-    quick = [form.quick for form in forms]
-    for form in forms:
-        form.quick = form.plain
-    try:
+def without(changes: Sequence[tuple]) -> Iterator[None]:
+    """Take a technique out for a while."""
+    with contextlib.ExitStack() as until_then:
+        for change in changes:
+            until_then.enter_context(mock.patch.object(*change))
         yield
-    finally:
-        for form, its in zip(forms, quick):
-            form.quick = its
 
 
-def plain_table(vae: VAE, x: Array, eps: Array, turns: int = 25) -> str:
-    """Say how much longer a step takes with each quick form taken out.
+def technique_table(vae: VAE, x: Array, eps: Array, turns: int = 25) -> str:
+    """Say how much longer a step takes with each technique taken out.
 
     Each turn times a step with it and one without: medians of their ratios.
     """
-    forms = {name: [form] for module in (conv, library)
-             for name, form in vars(module).items()
-             if isinstance(form, has_quick_form)}
-    forms["all of them"] = sum(forms.values(), [])
-    lines = ["", "A step with a plain form in place of the quick one takes"]
-    for name, taken_out in forms.items():
-        ratios = []
-        for _ in range(turns):
-            before = seconds_of_a_step(vae, x, eps)
-            with plain(taken_out):
-                ratios.append(seconds_of_a_step(vae, x, eps) / before)
-        longer = statistics.median(ratios) - 1
-        lines.append(f"  {name:<18}{longer:6.0%} longer")
-    return "\n".join(lines)
+    longer = {}
+    before = statistics.median(seconds_of_a_step(vae, x, eps)
+                               for _ in range(turns))
+    keep_freed_memory()                  # from now on, and as Workers do
+    longer["freed memory kept"] = before / statistics.median(
+        seconds_of_a_step(vae, x, eps) for _ in range(turns))
+    for name, changes in [*TECHNIQUES.items(), ("all quick forms", FORMS)]:
+        longer[name] = in_turns(
+            lambda: seconds_of_a_step(vae, x, eps),
+            without(changes)(lambda: seconds_of_a_step(vae, x, eps)), turns)
+    return "\n".join(["", "A step takes this much longer without", *(
+        f"  {name:<32}{ratio - 1:6.1%}" for name, ratio in longer.items())])
 
 
-def seconds_of_a_step(vae: VAE, x: Array, eps: Array) -> float:
+def process_table(vae: VAE, x: Array, eps: Array, turns: int = 50) -> str:
+    """Compare Workers with one process, in which NumPy has its own threads."""
+    with Workers(vae, x.shape[1:], cores()) as workers:
+        ratio = in_turns(lambda: seconds_of_a_step(workers, x, eps),
+                         lambda: seconds_of_a_step(vae, x, eps), turns)
+    return (f"A step of {len(x)} images takes {ratio - 1:.0%} longer in one "
+            f"process with {cores()} threads\nthan shared by {cores()} "
+            "processes")
+
+
+def in_turns(one: Callable, other: Callable, turns: int) -> float:
+    """Return the median of other()'s seconds over one()'s, just before."""
+    ratios = []
+    for _ in range(turns):
+        before = one()
+        ratios.append(other() / before)
+    return statistics.median(ratios)
+
+
+def seconds_of_a_step(model: VAE | Workers, x: Array, eps: Array) -> float:
     """Time the forward and backward pass of a step."""
     start = time.perf_counter()
-    vae.loss_and_grads(x, eps)
+    model.loss_and_grads(x, eps)
     return time.perf_counter() - start

@@ -82,6 +82,9 @@ class Contender:
         *self.state, loss = self.train(*self.state, x, eps, self.rate)
         return float(loss)
 
+    def set_rate(self, rate: float) -> None:
+        self.rate = rate
+
     def time_on_gpu(self, x, eps, times) -> list[float]:
         x, eps = jax.device_put((x, eps))
         start = time.perf_counter()

@@ -64,6 +64,9 @@ class Contender:
     def step(self, x, eps) -> float:
         return float(self.train(tf.constant(x), tf.constant(eps)))
 
+    def set_rate(self, rate: float) -> None:
+        self.adam.learning_rate = rate
+
     def elbo(self, images, eps) -> float:
         parts = [self.bound(tf.constant(images[i:i + 500].astype("float32")),
                             tf.constant(eps[i:i + 500]))

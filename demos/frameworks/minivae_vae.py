@@ -27,6 +27,9 @@ class Contender:
         x, eps = move(x, self.xp), move(eps, self.xp)
         return float(train_step(self.model, self.adam, x, eps))
 
+    def set_rate(self, rate: float) -> None:
+        self.adam.learning_rate = rate
+
     def time_on_gpu(self, x, eps, times) -> list[float]:
         x, eps = move(x, self.xp), move(eps, self.xp)
         return time_on_gpu(

@@ -83,6 +83,10 @@ class Contender:
         eps = torch.from_numpy(eps).to(self.device)
         return self._train(self._image(x), eps).item()
 
+    def set_rate(self, rate: float) -> None:
+        for group in self.adam.param_groups:
+            group["lr"] = rate
+
     def time_on_gpu(self, x, eps, times) -> list[float]:
         x, eps = self._image(x), torch.from_numpy(eps).to(self.device)
         marks = [torch.cuda.Event(enable_timing=True)

@@ -109,6 +109,11 @@ def broken_promises(layer: Layer, x: Array, dy: Array,
     y, first = run(x)
     run(other)
     y_again, again = run(x)
+    if type(layer).backward_params is not Layer.backward_params:
+        layer.backward_params(dy)
+        problems += [f"backward_params leaves another d{name} than backward"
+                     for name, g in layer.grads.items()
+                     if not same(g, again[name])]
     if not xp.isfinite(y).all():
         problems.append("forward gives values that are not finite")
     if not same(y, y_again):

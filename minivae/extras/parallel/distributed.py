@@ -28,13 +28,14 @@ from typing import Any
 import numpy as np
 
 from ...backend import Array, get_xp, move, to_numpy
+from ...checks.networks import Grads
 from ...data import to_float
-from ...layers import Grads
 from ...optim import unflatten
 from ...train import draw_batches
 from ...vae import VAE
 from ..runs.checkpoint import Stop
-from .workers import Workers, cores, sums
+from .work import sums
+from .workers import Workers, cores
 
 PATIENCE = 10          # seconds that a rank which fails waits for the others
 

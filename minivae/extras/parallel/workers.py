@@ -11,40 +11,25 @@ nothing but a block of memory for parameters, batch and gradients. Measured on
 two cores, a step of 32 images: 10 ms in one process, where NumPy has two
 threads, and 6.6 ms in two processes.
 """
-import contextlib
-import ctypes
-import math
 import operator
 import os
-import pickle
-import sys
-from collections.abc import Iterator
-from multiprocessing import heap
-from multiprocessing.sharedctypes import (  # type: ignore[attr-defined]
-    rebuild_ctype)
-from typing import Any
 
-import cloudpickle
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from ...backend import Array
 from ...checks.adam import shapes
 from ...checks.arrays import check_array, check_sizes
+from ...checks.networks import Grads
 from ...checks.images import check_pixels
-from ...layers import Grads, Layer, sigmoid, sublayers
+from ...layers import sigmoid
 from ...optim import flatten, unflatten
 from ...vae import VAE
-from .processes import STARTING, Processes, hear
-
-# What the processes are started with. One thread for matrix products, since
-# every core has a process of its own. And memory that is freed stays theirs:
-# else the system takes an array's pages back, and clears them for the same
-# step's next array. (These two are for glibc's allocator; others ignore them.)
-ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(2 ** 30),
-    "MALLOC_TRIM_THRESHOLD_": str(2 ** 31 - 1)}
+from .memory import (ENVIRONMENT, environment, keep_freed_memory, open_memory,
+                     share)
+from .pickling import contents, pickle_vae
+from .processes import STARTING, Processes
+from .work import compute, work
 
 START_LIMIT = 120          # seconds in which a process must be ready
 
@@ -63,10 +48,11 @@ class Workers:
     with Workers(vae, (28, 28, 1), count=2) as workers:
         loss, grads = workers.loss_and_grads(x, eps)
 
-    They read vae's parameters again at every call, and get its layers again
-    when one was replaced, or an attribute was. (But not when numbers changed
-    in an array that is not a parameter.) What layers gather in a process, such
-    as running statistics, does not come back.
+    One of them is this process, which computes the first share with vae
+    itself. The others, the workers, read vae's parameters again at every call,
+    and get its layers again when one was replaced, or an attribute was. (But
+    not when numbers changed in an array that is not a parameter.) What layers
+    gather, such as running statistics, stays in the process that saw it.
 
     Batches have at most max_batch images; a process computes at_a_time of
     them at once, so that what its layers keep for backward stays small
@@ -83,6 +69,7 @@ class Workers:
         check_sizes("Workers", count=count, max_batch=max_batch,
                     at_a_time=at_a_time)
         self.vae, self.max_batch, self.count = vae, max_batch, count
+        self.at_a_time = at_a_time
         self.shapes, self.sent = shapes(vae.params), contents(vae)
         sizes = {"params": (sum(p.size for p in vae.params.values()),),
                  "x": (max_batch, *image_shape),
@@ -97,8 +84,10 @@ class Workers:
         open_memory(memory)["vae"][:] = pickled
         with STARTING, environment(ENVIRONMENT):
             self.processes = Processes(work, [(memory, index, at_a_time)
-                                              for index in range(count)])
+                                              for index in range(1, count)])
         self._until_loaded()
+        keep_freed_memory()
+        self.blas = ThreadpoolController().select(user_api="blas")
 
     def loss_and_grads(self, x: Array, eps: Array,
                        beta: float = 1.0) -> tuple[float, dict]:
@@ -144,18 +133,29 @@ class Workers:
         self.shared["params"][...] = flatten(self.vae.params)
         shares = min(self.count, N)
         cuts = [N * i // shares for i in range(shares + 1)]
+        mine, *others = ((task, start, stop, N, settings)
+                         for start, stop in zip(cuts, cuts[1:]))
         try:
-            for index in range(shares):
-                self.processes.send(index, (task, *cuts[index:index + 2], N,
-                                            settings))
-            results = [self.processes.receive(i) for i in range(shares)]
+            for index, other in enumerate(others):
+                self.processes.send(index, other)
+            results = [self._compute(mine)]
+            results += [self.processes.receive(i) for i in range(len(others))]
         except BaseException:
             self.close()       # answers still to come would be the next call's
             raise
+        self.sent = contents(self.vae)   # what layers gather here stays here
         for result in results:
             if isinstance(result, Exception):
                 raise result
         return results
+
+    def _compute(self, task):
+        """Compute this process's share, as work does those of the workers."""
+        try:
+            with self.blas.limit(limits=1):
+                return compute(self.vae, self.shared, 0, self.at_a_time, *task)
+        except Exception as error:       # raised when all others have answered
+            return error
 
     def _keep_up(self):
         """Give the processes the layers that the VAE has now."""
@@ -169,13 +169,13 @@ class Workers:
                 f"Workers: {', '.join(sorted(odd))} has another name, shape, "
                 "dtype or device than when they were made; make new Workers")
         pickled, self.sent = pickle_vae(self.vae), now
-        for index in range(self.count):
+        for index in range(self.count - 1):
             self.processes.send(index, pickled)
         self._until_loaded()
 
     def _until_loaded(self):
         try:
-            for index in range(self.count):
+            for index in range(self.count - 1):
                 error = self.processes.receive(index, START_LIMIT)
                 if error is not None:
                     raise RuntimeError(
@@ -196,200 +196,3 @@ class Workers:
 
     def __exit__(self, *error):
         self.close()
-
-
-# ---- what each process does ------------------------------------------------
-
-def work(memory, index, at_a_time, pipe):
-    """A process's life: take a share, compute it, say that it is done.
-
-    A message is a share's task, or a pickled VAE; the first is in memory.
-    """
-    np.seterr(over="ignore", invalid="ignore")         # the loss shows it
-    message, vae, shared = memory.pop("vae")[0], None, open_memory(memory)
-    with contextlib.suppress(EOFError, OSError):       # the parent has gone
-        while True:
-            try:
-                if isinstance(message, tuple):
-                    answer = compute(vae, shared, index, at_a_time, *message)
-                else:
-                    vae, answer = pickle.loads(message), None
-            except Exception as error:
-                answer = error
-            pipe.send_bytes(pickle_answer(answer))
-            message = hear(pipe)
-
-
-def compute(vae, shared, index, at_a_time, task, start, stop, N, settings):
-    """Compute a share of N images with the current parameters."""
-    params = unflatten(shared["params"], vae.params)
-    for name, p in vae.params.items():
-        p[...] = params[name]
-    parts = [slice(first, min(first + at_a_time, stop))
-             for first in range(start, stop, at_a_time)]
-    return TASKS[task](vae, shared, parts, index, N, *settings)
-
-
-def sums(vae: VAE, x: Array, eps: Array, beta: float = 1.0,
-         at_a_time: int = 32) -> tuple[Array, Array]:
-    """Return the sum of all images' losses, and that of their gradients.
-
-    The latter is one vector. Images, at least one, are computed a few at a
-    time, so that memory stays small however many there are.
-    """
-    loss, vector = 0.0, 0.0
-    for start in range(0, len(x), at_a_time):
-        some = slice(start, start + at_a_time)
-        mean, grads = vae.loss_and_grads(x[some], eps[some], beta)
-        loss += len(x[some]) * mean
-        vector += len(x[some]) * flatten(grads)
-    return loss, vector
-
-
-def share_of_grads(vae, shared, parts, index, N, beta) -> float:
-    """Return what a share of N images adds to the loss; store its gradient."""
-    share, at_a_time = slice(parts[0].start, parts[-1].stop), parts[0]
-    loss, vector = sums(vae, shared["x"][share], shared["eps"][share], beta,
-                        at_a_time.stop - at_a_time.start)
-    shared["grads"][index] = vector / N
-    return float(loss) / N
-
-
-def fill_terms(vae, shared, parts, *_) -> None:
-    """Compute elbo_terms of some parts of a batch, into shared memory."""
-    for part in parts:
-        shared["terms"][:, part] = vae.elbo_terms(shared["x"][part],
-                                                  shared["eps"][part])
-
-
-def fill_logits(vae, shared, parts, *_) -> None:
-    """Decode some parts of a batch of codes, into shared memory."""
-    for part in parts:
-        shared["x"][part] = vae.decode(shared["eps"][part])
-
-
-TASKS = {"loss_and_grads": share_of_grads, "elbo_terms": fill_terms,
-         "decode": fill_logits}
-
-
-# ---- what they share -------------------------------------------------------
-
-def share(shape: tuple, dtype: np.dtype) -> tuple:
-    """Return memory for an array, which can be given to a process.
-
-    A RawArray, but one whose memory is certain to be there: writing to a file
-    in a full file system would end the program without a word.
-    """
-    size = int(math.prod(shape)) * dtype.itemsize
-    try:
-        memory: Any = heap.BufferWrapper(size)
-        if hasattr(os, "posix_fallocate"):
-            arena = memory._state[0][0]
-            os.posix_fallocate(arena.fd, 0, arena.size)
-        return rebuild_ctype(ctypes.c_byte * size, memory, None), shape, dtype
-    except OSError as error:
-        raise RuntimeError(f"Workers: {size:,} bytes of shared memory cannot "
-                           f"be allocated ({error}); make room in the folder "
-                           "for temporary files, or use one worker") from error
-
-
-def contents(vae: VAE) -> list:
-    """Return all that a VAE is made of, to be compared with `is`.
-
-    Its layers and their attributes, among them the arrays of parameters; and
-    what is in those that are lists or dicts. But not what forward and
-    backward leave there at every call.
-    """
-    things, seen = [vae.encoder, vae.decoder, vae.log_p_x], set[int]()
-    for thing in things:                       # the list grows meanwhile
-        inside: Any = ()
-        if isinstance(thing, Layer):
-            inside = [a for name, a in vars(thing).items()
-                      if name not in ("cache", "grads", "y_kind")]
-        elif isinstance(thing, dict):
-            inside = thing.values()
-        elif isinstance(thing, (list, tuple)):
-            inside = thing
-        if inside and id(thing) not in seen:
-            seen.add(id(thing))
-            things += inside
-    return things
-
-
-def open_memory(memory) -> dict:
-    """Return the shared arrays by name."""
-    return {name: np.frombuffer(block, dtype).reshape(shape)
-            for name, (block, shape, dtype) in memory.items()}
-
-
-def pickle_vae(vae: VAE) -> bytes:
-    """Pickle a VAE, with the code of layers that only this process knows.
-
-    Raises TypeError, which names a layer that cannot be pickled.
-    """
-    try:
-        with by_value():
-            return cloudpickle.dumps(vae)
-    except Exception as error:
-        what = f"the {type(vae).__name__}"
-        for network in "encoder", "decoder":
-            what = culprit(getattr(vae, network), network) or what
-        raise TypeError(
-            f"Workers: {what} cannot be sent to a process ({error}); keep no "
-            "lock, file or generator in it, or use one worker") from error
-
-
-@contextlib.contextmanager
-def by_value() -> Iterator[None]:
-    """Pickle classes of a module that is being imported with their code.
-
-    By name, a process would import it, too, and everything that it does, even
-    training, would be done there once more.
-    """
-    modules = [module for module in list(sys.modules.values()) if getattr(
-        getattr(module, "__spec__", None), "_initializing", False)]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def culprit(layer: Layer, name: str) -> str:
-    """Name the innermost layer that cannot be pickled, or return ""."""
-    try:
-        cloudpickle.dumps(layer)
-    except Exception:
-        parts = [culprit(part, f"{name}.{i}")
-                 for i, part in enumerate(sublayers(layer))]
-        return next(filter(None, parts), f"{name}, a {type(layer).__name__},")
-    return ""
-
-
-def pickle_answer(answer) -> bytes:
-    """Pickle a number, or an error: as it is, if it can be unpickled."""
-    if not isinstance(answer, Exception):
-        return pickle.dumps(answer)
-    try:
-        data = cloudpickle.dumps(answer)
-        pickle.loads(data)
-        return data
-    except Exception:
-        return pickle.dumps(RuntimeError(f"{type(answer).__name__}: {answer}"))
-
-
-@contextlib.contextmanager
-def environment(settings: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for a while."""
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
