@@ -31,7 +31,8 @@ from tqdm import tqdm
 
 from minivae import choose_device, conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.extras.parallel.memory import ENVIRONMENT, environment
+from minivae.extras.parallel.memory import (ENVIRONMENT, environment,
+                                            keep_freed_memory)
 from minivae.extras.parallel.workers import cores
 
 from common.command_line import a_path, at_least, run
@@ -265,6 +266,7 @@ def profile(args):
 
 
 def send_tables(tables, images, pipe):
+    keep_freed_memory()                                   # as workers do
     rng = np.random.default_rng(0)
     vae = conv_vae(rng=rng)
     x = load_fashion_mnist().train_images[:images].astype(np.float32)

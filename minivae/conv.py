@@ -34,7 +34,7 @@ import numpy as np
 
 from .backend import Array, Seed, get_xp, has_quick_form
 from .checks.arrays import check_pair, check_sizes, expects, expects_dy
-from .layers import Layer, add_bias, glorot_uniform, sum_pixels
+from .layers import Layer, glorot_uniform
 
 
 # ---- windows ---------------------------------------------------------------
@@ -126,6 +126,12 @@ def correlate_and_dw(x: Array, w: Array, dy: Array, strides: tuple,
             correlate_dw(x, dy, w.shape[:2], strides, padding))
 
 
+@has_quick_form
+def sum_pixels(dy: Array) -> Array:
+    """db: the sum of dy (N, OH, OW, F) over all but the last axis."""
+    return dy.sum(axis=(0, 1, 2))
+
+
 # ---- the two layers --------------------------------------------------------
 
 class Convolution(Layer):
@@ -176,7 +182,7 @@ class Conv2D(Convolution):
     @expects("N", "H", "W", "in_channels")
     def forward(self, x: Array) -> Array:
         y = correlate(x, self.params["w"], self.strides, self.padding)
-        add_bias(y, self.params["b"])
+        y += self.params["b"]                # in place: nobody else has y yet
         self.cache = x
         return y
 
@@ -211,7 +217,7 @@ class Conv2DTranspose(Convolution):
                                         self.strides))
         y = correlate_dx(x, self.params["w"], (OH, OW), self.strides,
                          self.padding)
-        add_bias(y, self.params["b"])
+        y += self.params["b"]
         self.cache = x
         return y
 

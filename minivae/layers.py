@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, Seed, fused, get_xp, has_quick_form, move
+from .backend import Array, Seed, fused, get_xp, move
 from .checks.arrays import check_param, check_sizes, expects, expects_dy
 from .checks.networks import Grads, Params
 
@@ -140,12 +140,15 @@ class ReLU(Layer):
 
     @expects(...)
     def forward(self, x: Array) -> Array:
-        y = self.cache = relu(x)
+        y = self.cache = get_xp(x).maximum(x, 0)
         return y
 
     @expects_dy
     def backward(self, dy: Array) -> Array:
-        return relu_backward(dy, self.cache)
+        y = self.cache
+        # ∂y/∂x is 1 where x > 0, which is where y > 0, and 0 elsewhere.
+        # (At the kink itself, x = 0, we choose 0, as the frameworks do.)
+        return dy * (y > 0)
 
 
 class Sigmoid(Layer):
@@ -240,33 +243,6 @@ class Sequential(Layer):
 
     def __repr__(self):
         return f"Sequential({self.layers})"
-
-
-@has_quick_form
-def relu(x: Array) -> Array:
-    """Return max(x, 0), element by element."""
-    return get_xp(x).maximum(x, 0)
-
-
-@has_quick_form
-def relu_backward(dy: Array, y: Array) -> Array:
-    """∂y/∂x is 1 where x > 0, which is where y > 0, and 0 elsewhere.
-
-    (At the kink itself, x = 0, we choose 0, as the frameworks do.)
-    """
-    return dy * (y > 0)
-
-
-@has_quick_form
-def add_bias(y: Array, b: Array) -> None:
-    """Add b (F,) to y (N, OH, OW, F), in place: nobody else has y yet."""
-    y += b
-
-
-@has_quick_form
-def sum_pixels(dy: Array) -> Array:
-    """db: the sum of dy (N, OH, OW, F) over all but the last axis."""
-    return dy.sum(axis=(0, 1, 2))
 
 
 @fused

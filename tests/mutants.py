@@ -49,7 +49,6 @@ TESTS = {
     "quick/convolution": ["oracle", "conv", "quick"],
     "quick/copies": ["oracle", "conv", "quick"],
     "quick/products": ["quick"],
-    "quick/passes": ["oracle", "conv", "quick"],
     "losses": ["losses", "oracle", "vae"],
     "vae": ["vae"],
     "optim": ["optim", "oracle"],

@@ -899,6 +899,9 @@ def test_benchmark_trains_to_a_test_elbo(monkeypatch, capsys):
         train_images=data.train_images[:320],
         test_images=data.test_images[:100]))
     monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.setattr(quality, "EVERY", 5)
+    monkeypatch.setattr(quality, "RECIPES", [
+        recipe._replace(steps=20) for recipe in quality.RECIPES])
     quality.compare_quality(["minivae_vae"])
     found = re.findall(r"^learning rate (.*)\n  minivae +(\S+) s   (-\S+)   "
                        "missed$", capsys.readouterr().out, re.M)

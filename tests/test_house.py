@@ -59,7 +59,7 @@ def test_quick_forms_know_only_what_they_stand_for():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         used = {node.module or node.names[0].name for node in ast.walk(tree)
                 if isinstance(node, ast.ImportFrom) and node.level == 2}
-        assert used <= {"backend", "conv", "layers"}
+        assert used <= {"backend", "conv"}
 
 
 def test_the_first_storey_is_read_in_an_evening():

@@ -9,6 +9,5 @@ much.
     products.py      products of matrices, in pieces
     copies.py        im2col and col2im, in long runs
     convolution.py   the trio of conv.py, a few images at a time
-    passes.py        bias, its gradient, and ReLU: fewer passes, or cheaper
 """
-from . import convolution, passes     # noqa: F401    they register their forms
+from . import convolution      # noqa: F401    it registers its forms

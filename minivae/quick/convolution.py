@@ -85,6 +85,13 @@ def correlate_and_dw(x: Array, w: Array, dy: Array, strides: tuple,
     return y, dw.reshape(KH, KW, C, F)
 
 
+@quick_form_of(conv.sum_pixels)
+def sum_pixels(dy: Array) -> Array:
+    """db as a product with a row of ones."""
+    dy = dy.reshape(-1, dy.shape[-1])                        # (N·OH·OW, F)
+    return get_xp(dy).ones(len(dy), dy.dtype) @ dy
+
+
 # ---- dx: plane by plane, or by col2im --------------------------------------
 
 @quick_form_of(conv.correlate_dx)
@@ -130,19 +137,19 @@ def fill_planes(dx: Array, dy: Array, w: Array, strides: tuple) -> None:
     pixels at one place within a stride. A kernel position falls on one plane
     only, for all windows. So for each plane, in turn: the product dy·wᵀ of
     every kernel position that falls on it, added up in long runs; and then
-    one copy into dx. The position that lies just above the plane's pixels
-    comes first: it fills the plane, and nothing needs to be set to 0.
+    one copy into dx. The position that falls on pixel o of the plane for
+    window o comes first: it fills the plane, so nothing need be set to 0.
     """
     (n, OH, OW, F), (KH, KW, _, C), (SH, SW) = dy.shape, w.shape, strides
     plane, part = np.empty((2, n, OH, OW, C), dy.dtype)
     for a, b in itertools.product(range(SH), range(SW)):
         positions = itertools.product(on_the_plane(a, KH, SH, OH),
                                       on_the_plane(b, KW, SW, OW))
-        for first, ((i, rows, from_rows), (j, columns, from_columns)) in (
+        for nth, ((i, rows, from_rows), (j, columns, from_columns)) in (
                 enumerate(positions)):
             multiply(dy.reshape(-1, F), w[i, j],
-                     out=(part if first else plane).reshape(-1, C))
-            if first:
+                     out=(part if nth else plane).reshape(-1, C))
+            if nth:
                 plane[:, rows, columns] += part[:, from_rows, from_columns]
         dx[:, a::SH, b::SW] = plane
 
