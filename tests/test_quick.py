@@ -23,7 +23,7 @@ def test_no_quick_form_is_left_out_here():
 
 
 @on_the_grid
-@pytest.mark.parametrize("dtype, digits", [("float64", 1e-12),
+@pytest.mark.parametrize("dtype, digits", [("float64", 1e-13),
                                            ("float32", 1e-4)])
 @pytest.mark.parametrize("images", [1, 2, None])
 def test_convolution(setting, dtype, digits, images, monkeypatch):

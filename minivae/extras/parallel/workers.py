@@ -8,8 +8,8 @@ Why processes? NumPy's own threads speed up the matrix products and nothing
 between them. Python's threads share one interpreter lock, which each needs
 between any two array operations, and a step has hundreds. Processes share
 nothing but a block of memory for parameters, batch and gradients. Measured on
-two cores (demos/benchmark.py --profile), a step of 32 images takes half as long
-again in one process, where NumPy has two threads, as in two processes.
+two cores (demos/benchmark.py --profile): a step of 32 images takes half as
+long again in one process, where NumPy has two threads, as in two processes.
 """
 import operator
 import os
