@@ -247,10 +247,13 @@ class Sequential(Layer):
 
 @fused
 def sigmoid(x: Array) -> Array:
-    """Return σ(x) without overflow: e^−|x| is never above 1."""
+    """Return σ(x) without overflow: no power of e is above 1.
+
+    σ(x) is 1 / (1 + e⁻ˣ) where x > 0, and eˣ / (eˣ + 1) elsewhere.
+    """
     xp = get_xp(x)
     e = xp.exp(xp.minimum(x, -x))   # −|x|; with abs, a complex x would not do
-    return xp.where(x >= 0, 1, e) / (1 + e)
+    return xp.exp(xp.minimum(x, 0)) / (1 + e)
 
 
 def glorot_uniform(shape: tuple, rng: Seed = None,
