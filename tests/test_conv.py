@@ -188,6 +188,9 @@ def test_images_that_are_too_narrow_get_a_sentence():
     with pytest.raises(ValueError, match="a kernel of 3 does not fit into 2"):
         Conv2D(1, 1, 3).forward(np.zeros((1, 5, 2, 1), "float32"))
     assert "strides=(2, 1)" in repr(Conv2D(1, 1, 3, (2, 1)))
+    assert repr(Conv2D(1, 4, 3, 2)) == ("Conv2D(1, 4, 3, strides=2, "
+                                        "padding='valid')")
+    assert "Conv2D(1, 4, (3, 2), strides=1, " in repr(Conv2D(1, 4, (3, 2)))
 
 
 @pytest.mark.parametrize("shape", [(2, 0, 3, 1), (2, 3, 0, 1), (0, 0, 3, 1)])

@@ -254,6 +254,18 @@ def test_noise_is_not_taken_for_a_kink_or_an_old_x():
     assert "a kink" not in str(Report("a layer", 1e-7, [row], ["noise"]))
 
 
+def test_an_error_as_large_as_the_tolerance_passes():
+    assert Report("a layer", 1e-7, [Row("x", 12, 1e-7)]).ok
+    assert not Report("a layer", 1e-7, [Row("x", 12, 1.001e-7)]).ok
+
+
+def test_a_gradient_of_no_elements_has_a_row():
+    report = check_layer(Scale(), X[:0], verbose=False)
+    assert report.ok
+    assert [(row.name, row.elements) for row in report.rows] == [
+        ("x", 0), ("w", 3)]
+
+
 def test_a_forgotten_return_gets_a_sentence():
     class NoDx(Scale):
         def backward(self, dy):

@@ -68,7 +68,8 @@ def test_tile_goes_row_by_row():
 
 def test_ink_is_dark():
     ax = plots.Figure().subplots()
-    plots.show(ax, np.array([[[0.0], [1.0]]]))
+    plots.show(ax, np.array([[[0.0], [1.0]]]), "a title")
+    assert ax.get_title() == "a title"
     shown, = ax.images
     white, black = shown.cmap(shown.norm([0.0, 1.0]))[:, :3]
     assert (white == 1).all() and (black == 0).all()
@@ -125,6 +126,16 @@ def test_the_drawn_landscape_is_the_grid_pixel_by_pixel(vae):
     inside = np.s_[2:-2, 2:-2]                       # of the line around it
     np.testing.assert_allclose(frame[inside], 255 * (1 - grid[inside]),
                                atol=2)
+
+
+def test_the_landscape_is_as_large_as_a_screen():
+    """20 × 20 cells of the tutorial's images as they are, small ones larger.
+    """
+    left, right, bottom, top = plots.MARGINS
+    for size, cells, larger in (28, 20, 1), (8, 20, 2), (64, 10, 1):
+        frame = plots.draw_landscape(conv_vae((size, size, 1), filters=2), "")
+        side = size * cells * larger
+        assert frame.shape[:2] == (side + bottom + top, side + left + right)
 
 
 # ---- few and many ----------------------------------------------------------

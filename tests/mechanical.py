@@ -1,0 +1,263 @@
+"""Mistakes that nobody chose: all one-token changes of a fixed set of kinds.
+
+    python tests/mechanical.py                 a random hundred, seed 0
+    python tests/mechanical.py --sample 30     fewer
+    python tests/mechanical.py minivae/conv    of files with this in their path
+    python tests/mechanical.py --list          only say what they are
+
+mutants.txt is a list that people wrote. Here a program changes one operator,
+constant, argument or statement, anywhere in the package and the demos; then
+the tests of that file run, as in mutants.py. The table says how many were
+caught, file by file. A mutant that survives is a hole in the tests, or
+equivalent: it computes the same. Those that were judged to be are in
+equivalent.txt, each with its reason, and are not chosen again.
+"""
+import argparse
+import ast
+import functools
+import os
+import random
+import re
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mutants import ENDED, ROOT, RUNNING, TESTS, Mutant, catch, kill
+from tqdm import tqdm
+
+COMPARE = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">",
+           ast.Eq: "!=", ast.NotEq: "==", ast.In: "not in", ast.NotIn: "in",
+           ast.Is: "is not", ast.IsNot: "is"}
+BINARY = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*",
+          ast.FloorDiv: "*", ast.Mod: "//", ast.Pow: "*", ast.BitOr: "&",
+          ast.BitAnd: "|"}
+# arguments that only say how something looks: nobody tests a line's width
+LOOKS = {None, "help", "metavar", "desc", "unit", "leave", "dynamic_ncols",
+         "fontsize", "linewidth", "linewidths", "alpha", "color", "labelpad",
+         "markersize", "capsize", "loc", "frameon", "ncols", "layout"}
+
+
+class Source:
+    """A file's text, with the places that ast speaks of."""
+
+    def __init__(self, file: str, path: Path):
+        self.file, self.text = file, path.read_text(encoding="utf-8")
+        self.bytes = self.text.encode()
+        lengths = [len(line) + 1 for line in self.bytes.split(b"\n")]
+        self.starts = [sum(lengths[:i]) for i in range(len(lengths))]
+        self.tree = ast.parse(self.text)
+
+    def start(self, node: ast.AST) -> int:
+        return self.starts[node.lineno - 1] + node.col_offset
+
+    def end(self, node: ast.AST) -> int:
+        return self.starts[node.end_lineno - 1] + node.end_col_offset
+
+    def of(self, node: ast.AST) -> str:
+        return self.bytes[self.start(node):self.end(node)].decode()
+
+    def mutant(self, node: ast.AST, start: int, end: int, new: str) -> Mutant:
+        """The mutant that has new in place of what stands from start to end.
+        """
+        old = self.bytes[start:end].decode()
+        text = self.bytes[:start].decode() + new + self.bytes[end:].decode()
+        line = self.text.splitlines()[node.lineno - 1].strip()
+        name = f"{' '.join(old.split())} -> {new.strip()} in {line}"
+        return Mutant(self.file, name, {self.text: text},
+                      tests_of(self.file))
+
+
+def changes(source: Source) -> Iterator[Mutant]:
+    """Yield every mutant of a file, in the order of its text."""
+    for node in relevant(source.tree):
+        for start, end, new in changes_of(source, node):
+            yield source.mutant(node, start, end, new)
+
+
+def relevant(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes but annotations, messages, and what is no code."""
+    if isinstance(node, (ast.Import, ast.ImportFrom, ast.Raise)) or (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)) or (
+            isinstance(node, ast.If) and "__name__" in ast.dump(node.test)):
+        return
+    yield node
+    for field, value in ast.iter_fields(node):
+        if field in ("annotation", "returns", "decorator_list"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and not isinstance(
+                    node, ast.JoinedStr):
+                yield from relevant(child)
+
+
+def changes_of(source: Source, node: ast.AST) -> Iterator[tuple]:
+    """Yield (start, end, what stands there then) for each change of a node.
+    """
+    def between(left, right, new):
+        start, end = source.end(left), source.start(right)
+        words = source.bytes[start:end].decode()
+        yield start, end, words.replace(words.strip(" ()\n\\"), new)
+
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        yield from between(node.left, node.comparators[0],
+                           COMPARE[type(node.ops[0])])
+    elif isinstance(node, ast.BinOp) and type(node.op) in BINARY:
+        if not isinstance(node.left, (ast.Constant, ast.JoinedStr)) or (
+                not isinstance(node.left.value, str)
+                if isinstance(node.left, ast.Constant) else False):
+            yield from between(node.left, node.right, BINARY[type(node.op)])
+    elif isinstance(node, ast.BoolOp):
+        new = "or" if isinstance(node.op, ast.And) else "and"
+        yield from between(*node.values[:2], new)
+    elif isinstance(node, ast.UnaryOp) and isinstance(
+            node.op, (ast.Not, ast.USub)):
+        yield source.start(node), source.start(node.operand), ""
+    elif isinstance(node, ast.Constant):
+        yield from changes_of_constant(source, node)
+    elif isinstance(node, (ast.If, ast.IfExp, ast.While)) and isinstance(
+            node.test, (ast.Name, ast.Call, ast.Attribute)):
+        test = node.test
+        yield source.start(test), source.end(test), f"not {source.of(test)}"
+    elif isinstance(node, ast.AugAssign) or (
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
+        yield source.start(node), source.end(node), "pass"
+    elif isinstance(node, ast.Call):
+        yield from changes_of_call(source, node)
+
+
+def changes_of_constant(source, node):
+    value = node.value
+    if isinstance(value, bool):
+        yield source.start(node), source.end(node), str(not value)
+    elif isinstance(value, int):
+        yield source.start(node), source.end(node), str(value + 1)
+    elif isinstance(value, float):
+        yield source.start(node), source.end(node), str(2 * value or 1.0)
+
+
+def changes_of_call(source, node):
+    args, keywords = node.args, node.keywords
+    if len(args) >= 2 and all(isinstance(a, (ast.Name, ast.Attribute))
+                              for a in args[:2]):
+        yield (source.start(args[0]), source.end(args[1]),
+               f"{source.of(args[1])}, {source.of(args[0])}")
+    parts = sorted([*args, *keywords], key=source.start)
+    for before, part in zip(parts, parts[1:]):
+        if isinstance(part, ast.keyword) and part.arg not in LOOKS:
+            yield source.end(before), source.end(part), ""
+
+
+# ---- which files, which tests ----------------------------------------------
+
+def equivalent() -> set[str]:
+    """Return the mutants that were judged equivalent, without the reasons."""
+    text = Path(__file__).with_name("equivalent.txt").read_text("utf-8")
+    return {block.splitlines()[0] for block in text.strip().split("\n\n")}
+
+
+def files() -> Iterator[tuple[str, Path]]:
+    """Yield every file of the package and the demos, named as in mutants."""
+    for folder in "minivae", "demos":
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "frameworks" in path.parts:          # which are not here
+                continue
+            name = path.relative_to(ROOT).with_suffix("").as_posix()
+            yield name.removeprefix("minivae/"), path
+
+
+# what a test's name does not say: tests of files that mutants.txt never names
+MORE = {
+    "layers": ["layers", "oracle", "cupy"],
+    "conv": ["oracle", "conv", "quick"],
+    "checks/networks": ["layers", "vae", "optim"],
+    "datasets/embedded": ["data"],
+    "datasets/pack": ["data"],
+    "extras/explorer/paths": ["paths", "explorer"],
+    "extras/explorer/window": ["explorer"],
+    "extras/figures/frames": ["explorer", "checkpoint"],
+    "extras/figures/gif": ["plots"],
+    "extras/images/arrays": ["own_data"],
+    "extras/images/folders": ["folders", "own_data"],
+    "extras/images/labels": ["own_data"],
+    "extras/images/own_pictures": ["own_data", "pictures"],
+    "extras/images/pictures": ["pictures", "own_data"],
+    "extras/runs/log": ["log"],
+}
+
+
+def tests_of(file: str) -> list[str]:
+    """Return the tests that can notice a mistake in a file."""
+    found = MORE.get(file) or TESTS.get(file) or naming(Path(file).stem)
+    return found or ["demos", "course"]
+
+
+@functools.cache
+def naming(module: str) -> list[str]:
+    """Return all tests in which a module, or what it gives, is named."""
+    found = []
+    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        words = {module, *(alias.asname or alias.name
+                           for node in tree.body
+                           if isinstance(node, ast.ImportFrom)
+                           and (node.module or "").split(".")[-1] == module
+                           for alias in node.names)}
+        named = re.compile(rf"\b({'|'.join(map(re.escape, words))})\b")
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith(
+                    "test_"):
+                first = min([node.lineno, *(d.lineno
+                                            for d in node.decorator_list)])
+                lines = text.splitlines()[first - 1:node.end_lineno]
+                if named.search("\n".join(lines)):
+                    found.append(f"{path.stem.removeprefix('test_')}"
+                                 f"::{node.name}")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="only files with one of them")
+    parser.add_argument("--sample", type=int, default=100, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--list", action="store_true")
+    args = parser.parse_args()
+    judged = equivalent()
+    every = [m for file, path in files()
+             if not args.words or any(word in str(path) for word in args.words)
+             for m in changes(Source(file, path))
+             if f"{m.file}: {m.name}" not in judged]
+    chosen = random.Random(args.seed).sample(every, min(args.sample,
+                                                        len(every)))
+    chosen.sort(key=lambda m: m.file)
+    print(f"{len(chosen)} of {len(every)} mutants")
+    if args.list:
+        print(*(f"{m.file}: {m.name}" for m in chosen), sep="\n")
+        return 0
+    pool, table = ThreadPoolExecutor(os.cpu_count() or 1), {}
+    try:
+        with tqdm(total=len(chosen), disable=None, leave=False) as bar:
+            for m, by in zip(chosen, pool.map(catch, chosen)):
+                bar.update()
+                table.setdefault(m.file, []).append(by)
+                if by is None:
+                    bar.write(f"SURVIVED {m.file}: {m.name}")
+                    sys.stdout.flush()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        ENDED.set()
+        for process in list(RUNNING):
+            kill(process)
+    print(f"\n{'file':<36}{'mutants':>8}{'caught':>8}")
+    for file, found in table.items():
+        print(f"{file:<36}{len(found):>8}{sum(map(bool, found)):>8}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
