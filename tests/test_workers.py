@@ -1,4 +1,5 @@
 """Worker processes compute what one process does, and never hang."""
+import contextlib
 import copy
 import gc
 import multiprocessing
@@ -365,6 +366,15 @@ def test_numpys_threads_are_only_borrowed():
         def backward(self, dy):
             return dy
 
+    with threadpool_limits(3, "blas"):          # two threads, one in the other
+        for leave in reversed, list:
+            inside = [contextlib.ExitStack() for _ in range(2)]
+            for stack in inside:
+                stack.enter_context(memory.ONE_THREAD)
+                assert set(threads()) == {1}
+            for stack, left in zip(leave(inside), [1, 3]):
+                stack.close()
+                assert set(threads()) == {left}
     vae = vae_with(Watches())
     with threadpool_limits(3, "blas"):
         with Workers(vae, SHAPE, count=2) as workers:

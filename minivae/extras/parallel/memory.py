@@ -1,8 +1,10 @@
-"""What the processes share: memory, and how each treats its own."""
+"""What the processes share: memory; and how each treats memory and threads."""
 import contextlib
 import ctypes
+import functools
 import math
 import os
+import threading
 from collections.abc import Iterator
 from multiprocessing import heap
 from multiprocessing.sharedctypes import (  # type: ignore[attr-defined]
@@ -10,6 +12,7 @@ from multiprocessing.sharedctypes import (  # type: ignore[attr-defined]
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 # What the processes are started with: one thread for matrix products, since
 # every core has a process of its own
@@ -44,6 +47,37 @@ def open_memory(memory) -> dict:
     """Return the shared arrays by name."""
     return {name: np.frombuffer(block, dtype).reshape(shape)
             for name, (block, shape, dtype) in memory.items()}
+
+
+class OneThread:
+    """NumPy multiplies with one thread while anybody is in its with block.
+
+    Threads of this program may be in it at once: the last one gives NumPy
+    its threads back.
+    """
+
+    def __init__(self):
+        self.lock, self.inside = threading.Lock(), 0
+
+    @functools.cached_property
+    def libraries(self) -> ThreadpoolController:
+        """What multiplies: looked up once, as it takes milliseconds."""
+        return ThreadpoolController().select(user_api="blas")
+
+    def __enter__(self):
+        with self.lock:
+            if not self.inside:
+                self.limit = self.libraries.limit(limits=1)
+            self.inside += 1
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.inside -= 1
+            if not self.inside:
+                self.limit.restore_original_limits()
+
+
+ONE_THREAD = OneThread()
 
 
 def keep_freed_memory() -> None:

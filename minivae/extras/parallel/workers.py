@@ -15,18 +15,17 @@ import operator
 import os
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from ...backend import Array
 from ...checks.adam import shapes
 from ...checks.arrays import check_array, check_sizes
-from ...checks.networks import Grads
 from ...checks.images import check_pixels
+from ...checks.networks import Grads
 from ...layers import sigmoid
 from ...optim import flatten, unflatten
 from ...vae import VAE
-from .memory import (ENVIRONMENT, environment, keep_freed_memory, open_memory,
-                     share)
+from .memory import (ENVIRONMENT, ONE_THREAD, environment, keep_freed_memory,
+                     open_memory, share)
 from .pickling import contents, pickle_vae
 from .processes import STARTING, Processes
 from .work import compute, work
@@ -87,7 +86,6 @@ class Workers:
                                               for index in range(1, count)])
         self._until_loaded()
         keep_freed_memory()
-        self.blas = ThreadpoolController().select(user_api="blas")
 
     def loss_and_grads(self, x: Array, eps: Array,
                        beta: float = 1.0) -> tuple[float, dict]:
@@ -152,7 +150,7 @@ class Workers:
     def _compute(self, task):
         """Compute this process's share, as work does those of the workers."""
         try:
-            with self.blas.limit(limits=1):
+            with ONE_THREAD:
                 return compute(self.vae, self.shared, 0, self.at_a_time, *task)
         except Exception as error:       # raised when all others have answered
             return error
