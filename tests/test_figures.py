@@ -81,6 +81,10 @@ def test_curves_are_elbos(monkeypatch, tmp_path):
     ax, = drawn(monkeypatch, save_curves, tmp_path / "a.png", [row])
     assert {line.get_label().split()[0]: line.get_ydata()[0]
             for line in ax.lines} == {"training": -250, "test": -220}
+    legend, = ax.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        line.get_label() for line in ax.lines]
+    assert imageio.imread(tmp_path / "a.png").shape[:2] == (450, 700)
 
 
 def test_binarization_shows_an_image_of_each_class_twice(monkeypatch,
@@ -94,6 +98,10 @@ def test_binarization_shows_an_image_of_each_class_twice(monkeypatch,
         cells[..., None], data.test_images[data.grey_index[::10]])
     assert [text.get_text() for text in ax.texts][:10] == list(
         data.class_names)
+    for name in ax.texts[10:12]:               # of a row: it ends before it
+        right = name.get_window_extent().x1
+        strip = ax.images[0].get_window_extent().x0
+        assert strip - 20 < right < strip
 
 
 def test_a_bare_landscape_is_what_lies_between_the_margins():
