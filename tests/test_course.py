@@ -185,9 +185,19 @@ def test_elbos_two_estimates_agree_in_the_mean(monkeypatch):
 
 # ---- conditional.py --------------------------------------------------------
 
-def test_conditional_writes_every_digit(small):
-    printed = small(load("conditional.py"), ["styles.png"])
+def test_conditional_writes_every_digit(small, monkeypatch):
+    demo, shown = load("conditional.py"), []
+
+    def show(ax, image, title):
+        shown.append((image.shape, title.split(":")[0]))
+        real(ax, image, title)
+    real = demo.show
+    monkeypatch.setattr(demo, "show", show)
+    printed = small(demo, ["styles.png"])
     assert "Of 1,000 digits" in printed
+    assert shown == [((280, 28, 1), "given"),
+                     ((280, 280, 1), "in its handwriting"),
+                     ((280, 280, 1), "in nobody's handwriting")]
 
 
 def test_conditionals_layer_is_right():

@@ -146,6 +146,7 @@ def finished(tmp_path_factory):
 def test_train_fashion_makes_all_its_files(finished):
     out, done = finished
     assert {p.name for p in out.iterdir()} == FILES
+    assert f"\nIn {out}:\n" in done.stdout
     for name in PICTURES:
         assert name in done.stdout
         assert imageio.imread(out / name, index=0).std() > 5
