@@ -53,7 +53,8 @@ class Layer:
     layers: Sequence["Layer"] = ()
 
     def __init_subclass__(cls):
-        # whoever overrides backward alone inherits no other way back
+        # a subclass that overrides backward alone must not inherit a
+        # backward_params that goes around it
         if "backward" in vars(cls) and "backward_params" not in vars(cls):
             cls.backward_params = Layer.backward_params
 

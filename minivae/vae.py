@@ -156,6 +156,7 @@ class VAE:
         dmu, dlogvar = reparameterize_backward(dz, logvar, eps)
         # log q(z|x) = log N(eps; 0, I) − Σ ½·logvar: no z, but logvar itself
         dlogvar = dlogvar - beta * 0.5 / N
+        # and through the encoder; nobody needs the images' gradient
         self.encoder.backward_params(
             get_xp(dz).concatenate([dmu, dlogvar], axis=1))
         return loss, self.grads

@@ -15,6 +15,7 @@ equivalent.txt, each with its reason, and are not chosen again.
 import argparse
 import ast
 import functools
+import itertools
 import os
 import random
 import re
@@ -44,8 +45,8 @@ class Source:
     def __init__(self, file: str, path: Path):
         self.file, self.text = file, path.read_text(encoding="utf-8")
         self.bytes = self.text.encode()
-        lengths = [len(line) + 1 for line in self.bytes.split(b"\n")]
-        self.starts = [sum(lengths[:i]) for i in range(len(lengths))]
+        self.starts = [0, *itertools.accumulate(
+            map(len, self.bytes.splitlines(keepends=True)))]
         self.tree = ast.parse(self.text)
 
     def start(self, node: ast.AST) -> int:
@@ -104,9 +105,9 @@ def changes_of(source: Source, node: ast.AST) -> Iterator[tuple]:
         yield from between(node.left, node.comparators[0],
                            COMPARE[type(node.ops[0])])
     elif isinstance(node, ast.BinOp) and type(node.op) in BINARY:
-        if not isinstance(node.left, (ast.Constant, ast.JoinedStr)) or (
-                not isinstance(node.left.value, str)
-                if isinstance(node.left, ast.Constant) else False):
+        text = isinstance(node.left, ast.JoinedStr) or isinstance(
+            getattr(node.left, "value", None), str)
+        if not text:
             yield from between(node.left, node.right, BINARY[type(node.op)])
     elif isinstance(node, ast.BoolOp):
         new = "or" if isinstance(node.op, ast.And) else "and"
@@ -167,7 +168,7 @@ def files() -> Iterator[tuple[str, Path]]:
             yield name.removeprefix("minivae/"), path
 
 
-# what a test's name does not say: tests of files that mutants.txt never names
+# what neither mutants.py nor a test's name says
 MORE = {
     "layers": ["layers", "oracle", "cupy"],
     "conv": ["oracle", "conv", "quick"],

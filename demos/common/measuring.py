@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import platform
 import signal
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -15,8 +16,6 @@ from threadpoolctl import threadpool_info
 
 from minivae.extras.parallel.workers import cores
 from minivae.plots import pixels, save_frame
-
-from common.profile import matmul_speed
 
 
 def start(work: Callable, *args: Any) -> Any:
@@ -59,6 +58,13 @@ def clock(work: Callable) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def matmul_speed(n: int = 768, times: int = 9) -> float:
+    """Return the FLOP/s of a float32 product of two (n, n) matrices."""
+    a = np.ones((n, n), np.float32)
+    seconds = [clock(lambda: a @ a) for _ in range(times)]
+    return 2 * n ** 3 / statistics.median(seconds)
 
 
 def peak_memory() -> tuple[float, float]:

@@ -20,16 +20,7 @@ from minivae.layers import Flatten, Layer, Reshape, Sequential
 from minivae.quick import convolution, products
 from minivae.vae import VAE
 
-
-def matmul_speed(n: int = 768, times: int = 9) -> float:
-    """Return the FLOP/s of a float32 product of two (n, n) matrices."""
-    a = np.ones((n, n), np.float32)
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        a @ a
-        seconds.append(time.perf_counter() - start)
-    return 2 * n ** 3 / statistics.median(seconds)
+from common.measuring import clock, matmul_speed
 
 
 def time_on_gpu(cupy: ModuleType, work: Callable, times: int) -> list[float]:
@@ -254,6 +245,4 @@ def in_turns(one: Callable, other: Callable, turns: int) -> float:
 
 def seconds_of_a_step(model: VAE | Workers, x: Array, eps: Array) -> float:
     """Time the forward and backward pass of a step."""
-    start = time.perf_counter()
-    model.loss_and_grads(x, eps)
-    return time.perf_counter() - start
+    return clock(lambda: model.loss_and_grads(x, eps))

@@ -2,10 +2,10 @@
 
 Before OpenBLAS multiplies, it packs both matrices: it copies them into the
 order in which its innermost loop reads. For a large product that is little
-beside the arithmetic; for one with a short inner side, such as (3136, 64) by
-(64, 32), it is a third of the time. Its kernels for AVX-512 leave it out where
-M·N·K, the product's number of multiplications, is below a million. So we ask
-for several such products instead of one: np.matmul takes a stack of matrices.
+beside the arithmetic; for one with two short sides, such as (3136, 64) by
+(64, 32), it is not. Its kernels for AVX-512 leave it out where M·N·K, the
+product's number of multiplications, is below a million. So we ask for several
+such products instead of one: np.matmul takes a stack of matrices.
 """
 import functools
 

@@ -8,8 +8,8 @@ Why processes? NumPy's own threads speed up the matrix products and nothing
 between them. Python's threads share one interpreter lock, which each needs
 between any two array operations, and a step has hundreds. Processes share
 nothing but a block of memory for parameters, batch and gradients. Measured on
-two cores (demos/benchmark.py --profile): a step of 32 images takes half as
-long again in one process, where NumPy has two threads, as in two processes.
+two cores (demos/benchmark.py --profile): a step of 32 images takes 30 to 65 %
+longer in one process, where NumPy has two threads, than in two processes.
 """
 import operator
 import os
@@ -52,6 +52,8 @@ class Workers:
     and get its layers again when one was replaced, or an attribute was. (But
     not when numbers changed in an array that is not a parameter.) What layers
     gather, such as running statistics, stays in the process that saw it.
+    During a call NumPy multiplies with one thread here; and from then on this
+    process keeps the memory that its arrays free (see memory.py).
 
     Batches have at most max_batch images; a process computes at_a_time of
     them at once, so that what its layers keep for backward stays small
