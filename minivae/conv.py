@@ -212,14 +212,17 @@ class Conv2DTranspose(Convolution):
 
     @expects("N", "H", "W", "in_channels")
     def forward(self, x: Array) -> Array:
-        OH, OW = (size * S + (max(K - S, 0) if self.padding == "valid" else 0)
-                  for size, K, S in zip(x.shape[1:3], self.kernel_size,
-                                        self.strides))
-        y = correlate_dx(x, self.params["w"], (OH, OW), self.strides,
-                         self.padding)
+        y = correlate_dx(x, self.params["w"], self.output_size(x),
+                         self.strides, self.padding)
         y += self.params["b"]
         self.cache = x
         return y
+
+    def output_size(self, x: Array) -> tuple[int, ...]:
+        """Return OH and OW."""
+        more = self.padding == "valid"
+        return tuple(size * S + more * max(K - S, 0) for size, K, S in zip(
+            x.shape[1:3], self.kernel_size, self.strides))
 
     @expects_dy
     def backward(self, dy: Array) -> Array:

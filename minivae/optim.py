@@ -18,7 +18,7 @@ few per parameter.
 import math
 from collections.abc import Mapping
 
-from .backend import Array, fused, get_xp
+from .backend import Array, fused, get_xp, has_quick_form
 from .checks.adam import (check_grads, check_params, check_rate,
                           check_settings, shapes)
 
@@ -67,12 +67,21 @@ class Adam:
         self.t += 1
         rate = (self.learning_rate * math.sqrt(1 - self.beta_2 ** self.t)
                 / (1 - self.beta_1 ** self.t))
-        g = flatten({name: grads[name] for name in self.params})
-        change = _update(self._m, self._v, g, 1 - self.beta_1,
-                         1 - self.beta_2, rate, self.epsilon)
-        for name, d in unflatten(change, self.params).items():
-            p = self.params[name]
-            p -= d                                           # in place
+        move(self.params, self._m, self._v, grads, 1 - self.beta_1,
+             1 - self.beta_2, rate, self.epsilon)
+
+
+@has_quick_form
+def move(params: Mapping, m: Array, v: Array, grads: Mapping,
+         one_minus_beta_1: float, one_minus_beta_2: float, rate: float,
+         epsilon: float) -> None:
+    """Change params, and the vectors m and v, in place."""
+    g = flatten({name: grads[name] for name in params})
+    change = _update(m, v, g, one_minus_beta_1, one_minus_beta_2, rate,
+                     epsilon)
+    for name, d in unflatten(change, params).items():
+        p = params[name]
+        p -= d
 
 
 @fused
