@@ -67,6 +67,7 @@ def all_layers() -> list:
         cls = queue.pop()
         queue += cls.__subclasses__()
         if (cls.forward is not Layer.forward
-                and cls.__module__.startswith("minivae.")):
+                and cls.__module__.startswith("minivae.")
+                and "gpu" not in cls.__module__):      # see test_recorded.py
             found.append(cls)
     return sorted(found, key=lambda cls: cls.__name__)

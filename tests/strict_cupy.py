@@ -9,6 +9,7 @@ no more. And it counts what a GPU would be asked to do. cupy_names.json has
 the names that CuPy has; test_cupy.py compares them with the real one where
 that is installed.
 """
+import contextlib
 import json
 import operator
 import sys
@@ -17,6 +18,8 @@ import types
 from pathlib import Path
 
 import numpy as np
+
+import cuda_on_cpu
 
 NAMES = json.loads((Path(__file__).parent / "cupy_names.json").read_text())
 MODULE_NAMES = set(NAMES["cupy"].split())
@@ -32,6 +35,23 @@ def wrap(value):
     if isinstance(value, (tuple, list)):
         return type(value)(map(wrap, value))
     return value
+
+
+def compute(function, *args, **kwargs):
+    """Call NumPy; while a graph is recorded, note how to do it again."""
+    def now():
+        return function(*map(unwrap, args),
+                        **{k: unwrap(v) for k, v in kwargs.items()})
+    result = wrap(now())
+    if StrictCupy.graph is not None:
+        def again():
+            new = now()
+            for old, value in (zip(result, new) if isinstance(result, tuple)
+                               else [(result, new)]):
+                if isinstance(old, ndarray):
+                    old._a[...] = value
+        StrictCupy.graph.append(again)
+    return result
 
 
 def unwrap(value):
@@ -64,6 +84,10 @@ class ndarray:
         ndarray.fetched += 1
         return self._a.copy()
 
+    @property
+    def data(self):
+        return types.SimpleNamespace(ptr=self._a.ctypes.data)
+
     def __getattr__(self, name):
         if name not in ARRAY_NAMES:
             raise AttributeError(f"cupy.ndarray has no {name}")
@@ -73,8 +97,7 @@ class ndarray:
 
         def method(*args, **kwargs):
             launch(name)
-            return wrap(value(*map(unwrap, args), **{
-                k: unwrap(v) for k, v in kwargs.items()}))
+            return compute(value, *args, **kwargs)
         return method
 
     def __getitem__(self, index):
@@ -82,7 +105,7 @@ class ndarray:
 
     def __setitem__(self, index, value):
         launch("copy")
-        self._a[unwrap(index)] = unwrap(value)
+        compute(self._a.__setitem__, index, value)
 
     def __len__(self):
         return len(self._a)
@@ -103,15 +126,14 @@ def _operator(name):
 
     def method(self, *others):
         launch(name)
-        function = getattr(operator, f"__{name}__")
-        if name == plain:
-            return wrap(function(self._a, *map(unwrap, others)))
-        function(self._a, *map(unwrap, others))         # in place: x += y
-        return self
+        refuse_to_record(name)
+        result = compute(getattr(operator, f"__{name}__"), self, *others)
+        return result if name == plain else self        # in place: x += y
 
     def reflected(self, other):
         launch(name)
-        return wrap(getattr(operator, f"__{name}__")(unwrap(other), self._a))
+        refuse_to_record(name)
+        return compute(getattr(operator, f"__{name}__"), other, self)
     return method, reflected
 
 
@@ -137,6 +159,13 @@ class Placeholder(ndarray):
     __abs__ = __getitem__ = __setitem__ = __len__ = __matmul__ = get = refuse
 
 
+def refuse_to_record(name):
+    """A product of matrices is cuBLAS's, which CuPy does not let record."""
+    if name == "matmul" and StrictCupy.graph is not None:
+        raise NotImplementedError("calling cuBLAS API during stream capture "
+                                  "is currently unsupported")
+
+
 def launch(name):
     """Count a kernel; what happens inside cupy.fuse is part of one."""
     StrictCupy.launched += not (StrictCupy.fusing or name in ONLY_VIEWS)
@@ -152,6 +181,45 @@ class Event:
         pass
 
 
+class Stream:
+    """Plays cupy.cuda.Stream, which can record what it is asked for."""
+
+    def __init__(self, non_blocking=False):
+        pass
+
+    def synchronize(self):
+        pass
+
+    def begin_capture(self):
+        StrictCupy.graph = []
+
+    def end_capture(self):
+        graph, StrictCupy.graph = StrictCupy.graph, None
+        return types.SimpleNamespace(launch=lambda: [again()
+                                                     for again in graph])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+class RawModule:
+    """Plays cupy.RawModule: kernels run on the CPU, slowly."""
+
+    def __init__(self, code, options):
+        self.code = code
+
+    def get_function(self, name):
+        kernel = cuda_on_cpu.function(self.code, name)
+
+        def run(grid, block, args):
+            launch(name)
+            compute(lambda *args: kernel(grid, block, args), *args)
+        return run
+
+
 class StrictCupy(types.ModuleType):
     """Plays the module cupy: each of its functions is NumPy's."""
 
@@ -159,6 +227,8 @@ class StrictCupy(types.ModuleType):
     sent = 0                           # arrays that came from NumPy
     launched = 0                       # kernels
     fusing = False
+    graph = None                       # what is recorded, while it is
+    RawModule = RawModule
 
     def __init__(self):
         super().__init__("cupy")
@@ -166,7 +236,11 @@ class StrictCupy(types.ModuleType):
             getDeviceProperties=lambda device: {"name": b"Stand-in"})
         self.__version__ = NAMES["version"]
         self.cuda = types.SimpleNamespace(
-            runtime=runtime, Event=Event,
+            runtime=runtime, Event=Event, Stream=Stream,
+            MemoryPool=lambda: types.SimpleNamespace(malloc=None),
+            using_allocator=lambda malloc: contextlib.nullcontext(),
+            get_current_stream=Stream, Device=lambda: types.SimpleNamespace(
+                attributes={"MultiProcessorCount": 2}),
             get_elapsed_time=lambda start, stop: 1e3 * (stop.at - start.at))
         self.lib = types.SimpleNamespace(stride_tricks=types.SimpleNamespace(
             as_strided=lambda x, shape, strides: wrap(
@@ -191,14 +265,18 @@ class StrictCupy(types.ModuleType):
             if StrictCupy.fusing:                       # fused in a fused one
                 return function(*args)
             launch("fused")
+            return compute(traced, *args)
+
+        def traced(*args):
+            recorded, StrictCupy.graph = StrictCupy.graph, None
             StrictCupy.fusing = True
             try:
-                result = function(*(Placeholder(a._a) if isinstance(a, ndarray)
-                                    else a for a in args))
+                result = function(*(Placeholder(a) if isinstance(
+                    a, np.ndarray) else a for a in args))
             finally:
-                StrictCupy.fusing = False
-            return (tuple(ndarray(r._a) for r in result)
-                    if isinstance(result, tuple) else ndarray(result._a))
+                StrictCupy.fusing, StrictCupy.graph = False, recorded
+            return (tuple(r._a for r in result) if isinstance(result, tuple)
+                    else result._a)
         return run
 
     def __getattr__(self, name):
@@ -210,8 +288,8 @@ class StrictCupy(types.ModuleType):
 
         def function(*args, **kwargs):
             launch(name)
-            return wrap(value(*map(unwrap, args), **{
-                k: unwrap(v) for k, v in kwargs.items()}))
+            refuse_to_record(name)
+            return compute(value, *args, **kwargs)
         return function
 
 

@@ -18,19 +18,24 @@ from minivae import (Adam, bernoulli_logpdf, check_layer, choose_device,
                      conv_vae, gaussian_kl, gaussian_pixels_logpdf, load_model,
                      save_model)
 from minivae.backend import fused, get_xp, move, to_numpy
+from minivae.extras.gpu import recorded
+from minivae.extras.gpu.recorded import Recorded
 from minivae.extras.likelihood import log_likelihood
 from minivae.extras.runs.diagnosis import check_finite
 from minivae.layers import sigmoid
 from minivae.train import epoch, evaluate, train_step
 
 import strict_cupy
-from common import training_run
+from common import fit, training_run
 from examples import all_layers, examples
 from test_demos import PICTURES, arguments, load
 
 
 @pytest.fixture
 def cupy(monkeypatch):
+    # kernels that run on a CPU are too slow for demos; see test_recorded.py
+    for module in training_run, fit, recorded:
+        monkeypatch.setattr(module, "Recorded", lambda vae: vae)
     return strict_cupy.install(monkeypatch)
 
 
@@ -331,6 +336,8 @@ def test_the_benchmark(cupy, monkeypatch, tmp_path, capsys):
     for name in "JAX_PLATFORMS", "XLA_PYTHON_CLIENT_PREALLOCATE":
         monkeypatch.setenv(name, "")             # it sets them; we set back
     monkeypatch.setattr(demo, "SECONDS_A_TURN", 0)
+    full = demo.load_fashion_mnist
+    monkeypatch.setattr(demo, "load_fashion_mnist", lambda: few(full))
     monkeypatch.setattr(demo, "gpu_ceilings", functools.partial(
         demo.gpu_ceilings, n=64))
     monkeypatch.setitem(demo.FRAMEWORKS, "gpu", [
@@ -397,16 +404,19 @@ def gpu():
     return pytest.skip(why) if xp is np else xp
 
 
-def train_there(xp, steps):
+def train_there(xp, steps, stand_in):
     """Train a little on xp; return the parameters' bytes, and memory used."""
     rng, memory = np.random.default_rng(0), []
     images = move(rng.integers(0, 2, (320, 28, 28, 1), bool), xp)
     vae = conv_vae(rng=rng).to(xp)
-    adam = Adam(vae.params)
+    adam, model = Adam(vae.params), stand_in(vae)
     while adam.t < steps:
         for x, eps in epoch(vae, images, 32, rng):
-            train_step(vae, adam, x, eps)
-            memory.append(xp.get_default_memory_pool().total_bytes())
+            train_step(model, adam, x, eps)
+            memory.append(sum(pool.total_bytes() for pool in [
+                xp.get_default_memory_pool(), *(
+                    recording.memory for recording in getattr(
+                        model, "recordings", {}).values())]))
     return [to_numpy(p).tobytes() for p in vae.params.values()], memory
 
 
@@ -424,13 +434,32 @@ def test_layers_agree_on_a_gpu(gpu, dtype, error):
                                            error * abs(want).max())
 
 
+@pytest.mark.parametrize("dtype, error", [("float32", 1e-5),
+                                          ("float64", 1e-12)])
+def test_a_step_agrees_on_a_gpu(gpu, dtype, error):
+    host, eager, taped = (conv_vae(rng=0, dtype=dtype) for _ in range(3))
+    rng = np.random.default_rng(1)
+    x = host.asarray(rng.integers(0, 2, (32, 28, 28, 1)))
+    eps = host.noise(32, rng)
+    loss, grads = host.loss_and_grads(x, eps, 0.5)
+    for model in eager.to(gpu), Recorded(taped.to(gpu)):
+        got, gpu_grads = model.loss_and_grads(move(x, gpu), move(eps, gpu),
+                                              0.5)
+        assert float(got) == pytest.approx(float(loss), rel=error)
+        for name, g in grads.items():
+            np.testing.assert_allclose(to_numpy(gpu_grads[name]), g, error,
+                                       error * abs(g).max())
+
+
 def test_gradient_checks_on_a_gpu(gpu, prove):
     for cls in all_layers():
         for layer, x in examples(cls):
             prove(check_layer(layer.to(gpu), move(x, gpu), verbose=False))
 
 
-def test_a_gpu_repeats_itself_and_takes_no_more_memory(gpu):
-    bits, memory = train_there(gpu, 200)
-    assert bits == train_there(gpu, 200)[0]
+@pytest.mark.parametrize("stand_in", [lambda vae: vae, Recorded],
+                         ids=["eager", "recorded"])
+def test_a_gpu_repeats_itself_and_takes_no_more_memory(gpu, stand_in):
+    bits, memory = train_there(gpu, 200, stand_in)
+    assert bits == train_there(gpu, 200, stand_in)[0]
     assert memory[20] == memory[-1]

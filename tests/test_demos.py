@@ -249,7 +249,8 @@ def quick_run(monkeypatch, tmp_path):
 
     def start(*args, folder="run", change=lambda data: data):
         args = arguments(demo, monkeypatch, "--limit", 80, "--epochs", 2,
-                         "--workers", 1, "--out", tmp_path / folder, *args)
+                         "--workers", 1, "--device", "cpu", "--out",
+                         tmp_path / folder, *args)
         args.load = lambda: change(few)
         return demo.main(args)
     start.demo, start.folder = demo, tmp_path / "run"

@@ -91,7 +91,7 @@ def test_the_first_storey_imports_nothing_from_the_second():
 
 # what a room of minivae/extras may use of the others
 ROOMS = {"runs": set(), "parallel": {"runs"}, "images": {"runs"},
-         "figures": set(), "explorer": {"figures"}}
+         "figures": set(), "explorer": {"figures"}, "gpu": set()}
 
 
 @pytest.mark.parametrize("room", ROOMS)

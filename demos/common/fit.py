@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minivae.backend import Array, move
+from minivae.extras.gpu.recorded import Recorded
 from minivae.extras.parallel.workers import Workers, cores
 from minivae.extras.runs.diagnosis import check_finite, diagnosis
 from minivae.optim import Adam
@@ -42,8 +43,9 @@ def fit(vae: VAE, images: Array, *, epochs: int = 1, batch_size: int = 32,
     images = move(images, xp)
     adam = Adam(vae.params, learning_rate)
     steps = epochs * -(-len(images) // batch_size)
-    count = min(cores(), batch_size // 8) if xp is np else 1
-    model = hire(vae, images.shape[1:], count, batch_size)
+    count = min(cores(), batch_size // 8)
+    model = Recorded(vae) if xp is not np else hire(vae, images.shape[1:],
+                                                    count, batch_size)
     bar = tqdm(total=steps, desc=name, unit=" steps", leave=False,
                disable=None if sys.stderr else True, dynamic_ncols=True)
     try:

@@ -17,6 +17,7 @@ from minivae.extras.figures.frames import from_png, to_png
 from minivae.extras.figures.rows import (save_binarization,
                                          save_reconstructions, save_samples)
 from minivae.extras.figures.gif import save_gif
+from minivae.extras.gpu.recorded import Recorded
 from minivae.extras.parallel.distributed import (Distributed, check_alike,
                                                  on_rank_0)
 from minivae.extras.parallel.workers import Workers
@@ -36,6 +37,7 @@ from common.training_options import (check_run, differences, load_images,
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 SNAPSHOTS = 25              # at most, of the later epochs
 SHOW_EVERY = 10             # batches: each look at the loss waits for a GPU
+SAVE_EVERY = 5              # seconds: on a GPU an epoch takes less than one
 AT_ONCE = 100               # test images that one process evaluates at once
 
 
@@ -57,6 +59,7 @@ class Run:
         self.test_images = move(self.data.test_images, self.xp)
         self.at_once = AT_ONCE * args.workers * args.ranks
         self.progress, self.frames = Progress(), []
+        self.saved = -np.inf               # when pictures were saved last
         self.stop, self.is_rank_0 = Stop(), True
 
     @contextlib.contextmanager
@@ -152,7 +155,10 @@ class Run:
         if progress.epoch in (*range(0, last, -(-last // SNAPSHOTS)), last):
             if progress.epoch > 1 or last == 1:
                 self._snapshot(f"after epoch {progress.epoch}")
-            self._save_all()
+            now = time.perf_counter()
+            if progress.epoch == last or now - self.saved > SAVE_EVERY:
+                self._save_all()
+                self.saved = now
         progress.next_epoch()
         self._checkpoint()
 
@@ -185,6 +191,8 @@ class Run:
             self.model = self.workers = Workers(
                 self.vae, self.image_shape, args.workers,
                 max(args.batch_size, AT_ONCE * args.workers))
+        elif self.xp is not np and not args.distributed:
+            self.model = Recorded(self.vae)
         if args.distributed:                  # and on several machines
             check_alike(args.comm, self.settings)
             self.model = Distributed(self.model, args.comm, 32 * args.workers)
