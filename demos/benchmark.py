@@ -47,8 +47,8 @@ from common.quality import compare_quality
 FRAMEWORKS = {                         # and their files in demos/frameworks
     "cpu": [("tensorflow", "keras_vae"), ("torch", "torch_vae"),
             ("jax", "jax_vae")],
-    "gpu": [("torch", "torch_vae"), ("torch", "torch_vae.Compiled"),
-            ("jax", "jax_vae")]}
+    "gpu": [("cupy", "minivae_vae.Eager"), ("torch", "torch_vae"),
+            ("torch", "torch_vae.Compiled"), ("jax", "jax_vae")]}
 BATCH_SIZES = {"cpu": [32, 128, 512], "gpu": [32, 128, 1024, 8192]}
 LARGEST = {"cpu": 1024, "gpu": 8192}
 SECONDS_A_TURN = 0.5
@@ -67,13 +67,13 @@ def compare(args):
     """
     gpu, names = args.device == "gpu", installed(args.device)
     jobs = [("step", n) for n in args.batch_sizes]
+    jobs += [("test ELBO", None), ("landscape", None)]
     if gpu:
         print_gpu()
     else:
         print_machine()
-        jobs += [("test ELBO", None), ("landscape", None)]
     with contextlib.ExitStack() as at_the_end:
-        contenders = get_ready(names, args.device, at_the_end)
+        contenders = get_ready(names, args.device, jobs, at_the_end)
         check_losses(contenders)
         seconds = {(title, job): [] for title, *_ in contenders
                    for job in jobs}
@@ -106,12 +106,14 @@ def installed(device):
     return names
 
 
-def get_ready(names, device, at_the_end):
+def get_ready(names, device, jobs, at_the_end):
     """Start the contenders; return each one's title, pipe and first losses."""
-    contenders = []
-    for name in tqdm(names, "getting ready", leave=False, disable=None):
-        pipe = start(contend, name, device)
+    pipes = [start(contend, name, device, jobs) for name in names]
+    for pipe in pipes:
         at_the_end.callback(pipe.close)
+    contenders = []
+    for name, pipe in zip(tqdm(names, "getting ready", leave=False,
+                               disable=None), pipes):
         try:
             title, losses = receive(pipe, name)
         except RuntimeError as error:
@@ -123,8 +125,12 @@ def get_ready(names, device, at_the_end):
     return contenders
 
 
-def contend(name, device, pipe):
-    """A contender's life: set up, send the first losses, do jobs."""
+def contend(name, device, jobs, pipe):
+    """A contender's life: set up, send the first losses, do jobs.
+
+    Whatever compiles does so at the first call of each job: before the race,
+    while others do so, too.
+    """
     os.environ["JAX_PLATFORMS"] = "cuda" if device == "gpu" else "cpu"
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # leave others some
     sys.path.insert(0, str(Path(__file__).parent / "frameworks"))
@@ -136,12 +142,14 @@ def contend(name, device, pipe):
     eps = vae.noise(len(data.test_images), rng)
     codes = eps[:400]
     x = data.train_images[:LARGEST[device]].astype(np.float32)
-    pipe.send((make.NAME, [contender.step(x[:32], eps[32 * i:32 * (i + 1)])
-                           for i in range(CHECKED_STEPS)]))
+    losses = [contender.step(x[:32], eps[32 * i:32 * (i + 1)])
+              for i in range(CHECKED_STEPS)]
     tasks = {"step": lambda n: contender.step(x[:n], eps[:n]),
              "test ELBO": lambda _: contender.elbo(data.test_images, eps),
              "landscape": lambda _: contender.landscape(codes)}
-    warm = set()
+    for task, n in jobs * WARM_UP[device]:
+        tasks[task](n)
+    pipe.send((make.NAME, losses))
     while True:
         job = pipe.recv()
         if job == "memory":
@@ -149,12 +157,8 @@ def contend(name, device, pipe):
             continue
         task, n = job
         def work(): return tasks[task](n)
-        if job not in warm:
-            for _ in range(WARM_UP[device]):
-                work()
-            warm.add(job)
         times = int(SECONDS_A_TURN // clock(work)) + 1
-        if device == "gpu":
+        if device == "gpu" and task == "step":
             pipe.send(contender.time_on_gpu(x[:n], eps[:n], times))
         else:
             pipe.send([clock(work) for _ in range(times)])

@@ -102,14 +102,14 @@ class Contender:
     @torch.inference_mode()
     def elbo(self, images, eps) -> float:
         parts = [self._elbo(self._image(images[i:i + 500].astype("float32")),
-                            torch.from_numpy(eps[i:i + 500]))
+                            torch.from_numpy(eps[i:i + 500]).to(self.device))
                  for i in range(0, len(images), 500)]
         return torch.cat(parts).mean().item()
 
     @torch.inference_mode()
     def landscape(self, z):
-        image = torch.sigmoid(self.decode(torch.from_numpy(z)))
-        return image.permute(0, 2, 3, 1).numpy()
+        z = torch.from_numpy(z).to(self.device)
+        return torch.sigmoid(self.decode(z)).permute(0, 2, 3, 1).cpu().numpy()
 
 
 class Compiled(Contender):
