@@ -24,7 +24,11 @@ def paper(width: float, height: float,
 
 
 def write(ax: Axes, x: float, y: float, text: str, **style) -> None:
-    """Write a text with its middle at (x, y), unless style says otherwise."""
+    """Write a text with its middle at (x, y), unless style says otherwise.
+
+    A hyphen is drawn as a minus.
+    """
+    text = text.replace("-", "−")
     ax.text(x, y, text, **{"ha": "center", "va": "center", "fontsize": 10}
             | style)
 
@@ -44,7 +48,7 @@ def cells(ax: Axes, left: float, top: float, a: np.ndarray, name: str = "",
             facecolor=(1 if value < 0 else light, light, light)))
         if not np.isnan(value) and (zeros or value):
             write(ax, left + j + 0.5, top + i + 0.5,
-                  f"{value:g}".replace("-", "−"), fontsize=9,
+                  f"{value:g}", fontsize=9,
                   color="w" if light < 0.5 else "k" if value else "0.6")
     write(ax, left + a.shape[1] / 2, top - 0.55, name)
 
