@@ -179,7 +179,7 @@ def draw_arrow(ax, start, end, gradient, place, d):
     if gradient:
         x, y = np.subtract(end, start)
         aside = 0.35 * np.array([-y, x]) / np.hypot(x, y)
-        arrow(ax, end + aside, start + aside, color=RED)
+        arrow(ax, end + aside, start + aside, color=RED, linestyle="--")
     if place:
         x, y, side, before = place
         write(ax, x, y, before + numbers(d[gradient]), ha=side, color=RED)
@@ -195,7 +195,7 @@ def draw_image(ax, left, top, image, name, colour="k", **style):
 def draw_graph(path, at, d):
     figure, ax = paper(34, 20.8, 26)
     write(ax, 4, 1.6, "black: values, forward", ha="left")
-    write(ax, 4, 2.8, "red: gradients of the loss, backward", ha="left",
+    write(ax, 4, 2.8, "red, dashed: gradients, backward", ha="left",
           color=RED)
     for name in NODES:
         draw_node(ax, name, at, d)

@@ -78,7 +78,7 @@ def test_arrows_begin_and_end_at_nodes_and_gradients_go_back(monkeypatch):
         black, *red = drawn
         assert tuple(black[0]) == start and tuple(black[1]) == end
         for a, b, style in red:
-            assert style == {"color": demo.RED}
+            assert style["color"] == demo.RED
             np.testing.assert_allclose(np.hypot(*(a - end)), 0.35)
             np.testing.assert_allclose(np.hypot(*(b - start)), 0.35)
         assert len(red) == (gradient is not None)
