@@ -20,23 +20,17 @@ AVAILABLE = shutil.which("g++") is not None
 FOLDER = tempfile.TemporaryDirectory(prefix="minivae_kernels_")
 
 HEAD = r"""
+#include <math.h>
 #include <ucontext.h>
-#include <algorithm>
-#include <cmath>
-#include <functional>
-#include <vector>
 #define __global__
 #define __device__
 #define __shared__ static
-using std::min;
-using std::sqrt;
-struct Dim { unsigned x, y, z; };
-static Dim threadIdx, blockIdx, blockDim, gridDim;
-static ucontext_t scheduler;
-static std::vector<ucontext_t> fibers;
-static std::vector<char> ended;
+static int min(int a, int b) { return a < b ? a : b; }
+static struct { unsigned x, y, z; } threadIdx, blockIdx, blockDim, gridDim;
+static ucontext_t scheduler, fibers[256];
+static char stacks[256][1 << 16], ended[256];
 static unsigned current;
-static std::function<void()> body;
+static void (*body)();
 static void __syncthreads() { swapcontext(&fibers[current], &scheduler); }
 static void fiber() {
     body();
@@ -44,16 +38,13 @@ static void fiber() {
     swapcontext(&fibers[current], &scheduler);
 }
 static void run_block() {
-    unsigned n = blockDim.x * blockDim.y, size = 1 << 16;
-    static std::vector<char> stacks;
-    stacks.resize(size_t(n) * size);
-    fibers.resize(n);
-    ended.assign(n, 0);
+    unsigned n = blockDim.x * blockDim.y;
     for (unsigned i = 0; i < n; i++) {
         getcontext(&fibers[i]);
-        fibers[i].uc_stack.ss_sp = &stacks[size_t(i) * size];
-        fibers[i].uc_stack.ss_size = size;
+        fibers[i].uc_stack.ss_sp = stacks[i];
+        fibers[i].uc_stack.ss_size = sizeof stacks[i];
         makecontext(&fibers[i], fiber, 0);
+        ended[i] = 0;
     }
     for (bool alive = true; alive;) {
         alive = false;
@@ -65,11 +56,9 @@ static void run_block() {
             }
     }
 }
-static void run(const unsigned *grid, const unsigned *block,
-                std::function<void()> kernel) {
+extern "C" void run(const unsigned *grid, const unsigned *block) {
     gridDim = {grid[0], grid[1], grid[2]};
     blockDim = {block[0], block[1], block[2]};
-    body = kernel;
     for (blockIdx.z = 0; blockIdx.z < gridDim.z; blockIdx.z++)
         for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
             for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
@@ -81,17 +70,25 @@ KERNEL = re.compile(r'extern "C" __global__ void (\w+)\((.*?)\)', re.DOTALL)
 
 @functools.cache
 def library(code):
-    """Compile kernels, each with an entry run_NAME(grid, block, ...)."""
-    entries = []
+    """Compile the kernel in code: set takes its arguments, run runs it."""
     path = Path(FOLDER.name, hashlib.sha256(code.encode()).hexdigest()[:16])
     code = subprocess.run(["g++", "-E", "-P", "-x", "c++", "-"], input=code,
                           text=True, capture_output=True, check=True).stdout
-    for name, parameters in KERNEL.findall(code):
-        names = re.findall(r"(\w+)\s*(?:,|$)", parameters)
-        entries.append(f'extern "C" void run_{name}(const unsigned *grid, '
-                       f"const unsigned *block, {parameters}) {{ run(grid, "
-                       f"block, [=] {{ {name}({', '.join(names)}); }}); }}")
-    path.with_suffix(".cpp").write_text("\n".join([HEAD, code, *entries]))
+    (name, parameters), = KERNEL.findall(code)
+    parameters = parameters.split(",")
+    names = [re.search(r"\w+$", parameter)[0] for parameter in parameters]
+    # as variables, since the threads of a block share them
+    kept = "".join(f"static {parameter.strip()[:-len(its_name)]} kept_"
+                   f"{its_name};\n" for parameter, its_name in
+                   zip(parameters, names))
+    path.with_suffix(".cpp").write_text(f"""{HEAD}{code}
+{kept}
+static void call() {{ {name}({', '.join(f'kept_{n}' for n in names)}); }}
+extern "C" void set({', '.join(parameters)}) {{
+    {' '.join(f'kept_{n} = {n};' for n in names)}
+    body = call;
+}}
+""")
     # not gnu-unique: else all libraries would share one `static` tile
     subprocess.run(["g++", "-std=c++17", "-O0", "-w", "-shared", "-fPIC",
                     "-fno-gnu-unique", path.with_suffix(".cpp"), "-o",
@@ -101,11 +98,12 @@ def library(code):
 
 def function(code, name):
     """Return a kernel as CuPy's RawModule would: call it with NumPy arrays."""
-    entry = library(code)[f"run_{name}"]
+    kernel = library(code)
 
     def launch(grid, block, args):
-        sizes = (ctypes.c_uint * 3)
-        entry(sizes(*grid), sizes(*block), *map(argument, args))
+        sizes = ctypes.c_uint * 3
+        kernel.set(*map(argument, args))
+        kernel.run(sizes(*grid), sizes(*block))
     return launch
 
 
