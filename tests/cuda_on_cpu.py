@@ -1,9 +1,10 @@
 """Run CUDA kernels without a GPU: slowly, thread by thread, with g++.
 
 A kernel is compiled as C++. The threads of a block are fibers that take
-turns: each runs until its next __syncthreads(). So what a kernel computes can
-be tested anywhere, though not whether it is quick; and as no two threads run
-at once, a missing __syncthreads() is seen only if the order matters here.
+turns, first to last and then last to first: each runs until its next
+__syncthreads(). So what a kernel computes can be tested anywhere, though not
+whether it is quick; and where one thread reads what another writes, it shows,
+unless both orders happen to give the same.
 """
 import ctypes
 import functools
@@ -46,14 +47,17 @@ static void run_block() {
         makecontext(&fibers[i], fiber, 0);
         ended[i] = 0;
     }
-    for (bool alive = true; alive;) {
+    bool forwards = true;
+    for (bool alive = true; alive; forwards = !forwards) {
         alive = false;
-        for (current = 0; current < n; current++)
+        for (unsigned i = 0; i < n; i++) {
+            current = forwards ? i : n - 1 - i;
             if (!ended[current]) {
                 threadIdx = {current % blockDim.x, current / blockDim.x, 0};
                 swapcontext(&scheduler, &fibers[current]);
                 alive |= !ended[current];
             }
+        }
     }
 }
 extern "C" void run(const unsigned *grid, const unsigned *block) {
@@ -101,6 +105,7 @@ def function(code, name):
     kernel = library(code)
 
     def launch(grid, block, args):
+        assert block[2] == 1 and block[0] * block[1] <= 256
         sizes = ctypes.c_uint * 3
         kernel.set(*map(argument, args))
         kernel.run(sizes(*grid), sizes(*block))

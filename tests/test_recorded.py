@@ -36,7 +36,8 @@ def close(got, want, digits):
 CASES = [((7, 8), 1, 5, (3, 3), (2, 2), "same"),
          ((6, 6), 3, 70, (3, 3), (2, 2), "valid"),
          ((9, 10), 4, 2, (4, 3), (3, 2), "same"),
-         ((9, 10), 3, 5, (2, 3), (3, 1), "valid"),
+         ((10, 9), 3, 5, (2, 3), (3, 1), "valid"),
+         ((7, 6), 2, 3, (5, 2), (1, 2), "same"),
          ((8, 8), 36, 1, (3, 3), (1, 1), "same"),
          ((1, 1), 66, 4, (1, 1), (1, 1), "valid")]
 
@@ -68,6 +69,14 @@ def test_kernels_compute_the_trio(cupy, case, dtype, digits):
             x, dy, kernel, strides, padding).ravel(), digits)
         close(db.sum(axis=0), dy.sum(axis=(0, 1, 2)), digits)
     assert len(x) == N
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 9, 32, 33, 64, 1568])
+def test_a_tile_is_as_wide_as_the_result_and_has_128_threads(columns):
+    tile = kernels.choose_tile(columns)
+    assert tile.TILE_N == 64 or columns <= tile.TILE_N < 2 * columns
+    assert (tile.TILE_M // tile.EACH_M) * (tile.TILE_N // tile.EACH_N) == 128
+    assert tile.TILE_M % tile.EACH_M == tile.TILE_N % tile.EACH_N == 0
 
 
 def test_a_product_in_parts_is_the_same(cupy, monkeypatch):
