@@ -292,6 +292,20 @@ def test_a_stop_keeps_everything(monkeypatch, quick_run, capsys, reason,
     assert state["t"] == 3 + done and state["progress"]["batch"] == done
 
 
+@pytest.mark.parametrize("seconds, epochs", [(0, [1, 2, 3, 4]), (99, [1, 4])])
+def test_where_epochs_are_quick_pictures_are_saved_now_and_then(
+        monkeypatch, quick_run, seconds, epochs):
+    saved, real = [], training_run.Run._save_all
+
+    def save_all(run):
+        saved.append(run.progress.epoch)
+        real(run)
+    monkeypatch.setattr(training_run.Run, "_save_all", save_all)
+    monkeypatch.setattr(training_run, "SAVE_EVERY", seconds)
+    assert quick_run("--epochs", 4) == 0
+    assert saved == epochs
+
+
 def test_a_run_that_replaces_another_leaves_nothing_of_it(monkeypatch,
                                                           quick_run, capsys):
     assert quick_run() == 0

@@ -1,4 +1,5 @@
 """Ranks of an MPI run compute what one process computes, and end together."""
+import copy
 import functools
 import importlib.util
 import os
@@ -244,6 +245,9 @@ def test_the_kls_weight_reaches_every_rank():
     model = distributed.Distributed(vae, OneRank())
     assert model.loss_and_grads(*batch, 7.0)[0] == pytest.approx(float(want))
     assert want != pytest.approx(float(vae.loss_and_grads(*batch)[0]))
+    for work in copy.copy, pickle.dumps:
+        with pytest.raises(TypeError, match="Distributed cannot be copied"):
+            work(model)
 
 
 def test_all_ranks_begin_with_the_first_ones_parameters():

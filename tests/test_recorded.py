@@ -3,6 +3,9 @@
 Here the kernels run on the CPU, thread by thread (cuda_on_cpu.py), so images
 are few and small. test_cupy.py's last part does the same on a real GPU.
 """
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -245,5 +248,8 @@ def test_what_cannot_be_recorded_gets_a_sentence(cupy):
     for bad in gpu_x[:2, :5], gpu_x[:0]:
         with pytest.raises(ValueError, match="expected|no image"):
             model.loss_and_grads(bad, gpu_eps[:len(bad)])
+    for work in copy.copy, pickle.dumps:
+        with pytest.raises(TypeError, match="make a new Recorded"):
+            work(model)
     model.close()
     assert not model.recordings

@@ -65,7 +65,11 @@ class Recorded:
         self.recordings.clear()
 
     def __getattr__(self, name):
-        return getattr(self.vae, name)
+        return getattr(self.vae, name)     # all else is the VAE's own
+
+    def __reduce__(self):
+        raise TypeError("Recorded cannot be copied or pickled, since graphs "
+                        "cannot; make a new Recorded(vae)")
 
     # Each of these gets the arrays that a recording reads, and returns the
     # work to be recorded.

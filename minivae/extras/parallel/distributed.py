@@ -103,6 +103,10 @@ class Distributed:
     def __getattr__(self, name):
         return getattr(self.model, name)         # all else is the model's own
 
+    def __reduce__(self):
+        raise TypeError("Distributed cannot be copied or pickled, since its "
+                        "communicator cannot; make a new one")
+
 
 class AgreedStop(Stop):
     """A Stop on which all ranks agree: asked changes with a sum, not before.
