@@ -14,14 +14,19 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import norm
 from test_idx import a_set, write
 from test_own_data import pictures
+from test_plots import drawn
 
-from minivae import check_function, conv_vae, load_model, save_model
+from minivae import (check_function, conv_vae, load_model, load_pretrained,
+                     save_model)
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
+from minivae.extras.explorer.paths import spherical
 from minivae.extras.figures.rows import save_samples
 from minivae.extras.runs import checkpoint, npz
+from minivae.plots import decode, encode
 
 from common import growth, quality, training_options, training_run
 from common.own_folder import claim
@@ -317,22 +322,45 @@ def test_many_epochs_have_few_pictures_and_few_steps_a_note(quick_run,
             "--learning-rate 1e-3") in capsys.readouterr().out
 
 
-def test_the_logs_loss_is_the_mean_over_an_epochs_images(monkeypatch,
-                                                         quick_run):
-    losses, real_step = [], quick_run.demo.train_step
+def test_the_log_says_what_each_epoch_was(monkeypatch, quick_run, capsys):
+    seen, real_step = [], quick_run.demo.train_step
 
-    def step(vae, adam, x, *rest):
-        loss = real_step(vae, adam, x, *rest)
-        losses.append((len(x), float(loss)))
+    def step(vae, adam, x, eps, *rest):
+        if not seen:                             # --seed has come this far
+            first = conv_vae(rng=np.random.default_rng(7)).params
+            assert all((vae.params[name] == p).all()
+                       for name, p in first.items())
+        loss = real_step(vae, adam, x, eps, *rest)
+        seen.append((x, eps, len(x) * float(loss)))
         return loss
     monkeypatch.setattr(quick_run.demo, "train_step", step)
-    assert quick_run() == 0
+    assert quick_run("--seed", 7) == 0
+    printed = capsys.readouterr().out
     with open(quick_run.folder / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    for row, of_epoch in zip(rows, (losses[:3], losses[3:]), strict=True):
-        assert [n for n, _ in of_epoch] == [32, 32, 16]
+    orders = []
+    for row, of_epoch in zip(rows, (seen[:3], seen[3:]), strict=True):
+        assert [len(x) for x, *_ in of_epoch] == [32, 32, 16]
         assert float(row["train_loss"]) == pytest.approx(
-            sum(n * loss for n, loss in of_epoch) / 80, rel=1e-6)
+            sum(loss for *_, loss in of_epoch) / 80, rel=1e-6)
+        orders.append([image.tobytes() for x, *_ in of_epoch for image in x])
+    # each epoch has all images, in an order and with noise of its own
+    assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1])
+    assert len(np.unique([row for _, eps, _ in seen for row in eps])) == 320
+
+    # the last one's test ELBO, of the same noise as every epoch's
+    rng, vae = np.random.default_rng(7), load_model(
+        quick_run.folder / "model.npz")
+    conv_vae(rng=rng)
+    images = load_fashion_mnist().test_images[:300]
+    elbo = vae.elbo(vae.asarray(images), vae.noise(300, rng)).mean()
+    assert float(rows[1]["test_elbo"]) == pytest.approx(elbo, rel=1e-6)
+    *said, reconstruction, kl = map(float, re.search(
+        r"epoch  2/2  train loss (\S+)  test ELBO (\S+) = (\S+) "
+        r"reconstruction - (\S+) KL", printed).groups())
+    assert said == pytest.approx([float(rows[1]["train_loss"]), elbo],
+                                 abs=0.06)
+    assert reconstruction - kl == pytest.approx(elbo, abs=0.11)
 
 
 def test_the_time_of_a_resumed_run_goes_on(quick_run):
@@ -702,7 +730,13 @@ def test_the_spirals_gradients(variational):
         p += 0.1 * rng.standard_normal(p.shape)
     x = demo.spiral(rng.random(3))
     eps = rng.standard_normal((3, 1))
-    _, grads = demo.loss_and_grads(vae, x, eps, variational)
+    loss, grads = demo.loss_and_grads(vae, x, eps, variational)
+    mu, logvar = vae.encode(x)
+    y = vae.decode(mu + variational * np.exp(logvar / 2) * eps)
+    kl = (mu ** 2 + np.exp(logvar) - 1 - logvar).sum(axis=1) / 2
+    assert loss == pytest.approx((
+        ((x - y) ** 2).sum(axis=1) / 2 / 0.05 ** 2 + 2 * np.log(0.05)
+        + np.log(2 * np.pi) + variational * kl).mean())
     grads = {name: (vae.params[name], g) for name, g in grads.items()
              if name.endswith((".b", "decoder.0.w", "encoder.0.w"))}
     report = check_function(
@@ -718,6 +752,58 @@ def test_spiral_tells_the_two_apart(tmp_path):
            for name in ("autoencoder", "VAE")]
     assert off[0] > off[1]                  # 21 and 5 where it was measured
     assert imageio.imread(tmp_path / "spiral.png").std() > 5
+
+
+def test_spiral_draws_and_prints_what_it_found(monkeypatch, tmp_path, capsys):
+    demo, vaes, asked = load("spiral.py"), [], []
+    really_train = demo.train
+
+    def train(points, *rest):
+        asked.append(rest)
+        vaes.append(really_train(points, *rest))
+        return vaes[-1]
+    monkeypatch.setattr(demo, "train", train)
+    axes = drawn(monkeypatch, demo.main, arguments(
+        demo, monkeypatch, "--steps", 300, "--seed", 3, "--turns", 2, "--out",
+        tmp_path))
+    assert asked == [(False, 300, 3), (True, 300, 3)]
+    rng = np.random.default_rng(3)
+    t = 2 * rng.random(1000)
+    points = demo.spiral(t) + 0.02 * rng.standard_normal((1000, 2))
+    printed = capsys.readouterr().out
+    curve = demo.spiral(np.linspace(0, 2, 1000))
+    for i, name in enumerate(["autoencoder", "VAE"]):
+        ax, below = axes[i], axes[2 + i]
+        codes, _ = vaes[i].encode(vaes[i].asarray(points))
+        near = demo.distance(vaes[i].decode(codes), curve)
+        dots, close, off = (c.get_offsets() for c in ax.collections)
+        np.testing.assert_allclose(dots, points, rtol=1e-5)
+        gaps = demo.distance(np.concatenate([close, off]), curve)
+        assert gaps[:len(close)].max() <= 0.1 < gaps[len(close):].min()
+        said = printed.split(f"{name} ")[1].split()[:3]
+        assert said == [f"{near.mean():.3f}", f"{gaps.mean():.3f}",
+                        f"{len(off) / 1000:.0%}"]
+        assert ax.get_title().startswith(f"{name}: generated points are "
+                                         f"{gaps.mean():.3f} off")
+        # new codes: N(0, 1), or a normal fitted to those of the points
+        mean, spread = (0, 1) if i else (codes.mean(), codes.std())
+        z, density = below.lines[0].get_data()
+        np.testing.assert_allclose(z[[0, -1]], mean + 3 * spread * np.array(
+            [-1, 1]), rtol=1e-5)
+        np.testing.assert_allclose(density, norm.pdf(z, mean, spread), 1e-4)
+        assert len(below.patches) == 60          # the histogram of the codes
+        np.testing.assert_allclose(ax.lines[0].get_xydata(), curve)
+        np.testing.assert_allclose(ax.lines[1].get_xydata(), vaes[i].decode(
+            vaes[i].asarray(z[:, None])), 1e-3, 1e-5)
+
+
+def test_spirals_seed_is_that_of_its_noise_and_its_weights():
+    demo = load("spiral.py")
+    points = demo.spiral(np.linspace(0, 1, 50)).astype("float32")
+    runs = [demo.train(points, True, 2, seed) for seed in (1, 1, 2)]
+    a, b, c = (vae.params["decoder.4.w"] for vae in runs)
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).all()
 
 
 def test_spiral_measures_distances():
@@ -815,6 +901,71 @@ def test_generate_makes_pictures(monkeypatch, tmp_path, capsys, args):
     assert made.std() > 5 and (len(made) > 7 or not moves)
 
 
+@pytest.mark.parametrize("args, arc", [
+    (["samples", "--steps", 5, "--seed", 3], True),
+    (["interpolate", 3, 5, "--steps", 5], False),
+    (["interpolate", 3, 5, "--steps", 5, "--arc"], True)])
+def test_generates_walk_is_a_line_or_an_arc(monkeypatch, tmp_path, args, arc):
+    demo, codes = load("generate.py"), []
+    monkeypatch.setattr(demo, "decode", lambda vae, z: (
+        codes.append(z), decode(vae, z))[1])
+    demo.main(arguments(demo, monkeypatch, *args, "--out", tmp_path / "w.gif"))
+    path, = codes
+    frames = imageio.imread(tmp_path / "w.gif", index=None)
+    assert frames.shape[1:3] == (8 * 28, 8 * 28)
+    ends = path[::5]
+    if args[0] == "samples":
+        np.testing.assert_allclose(ends, np.random.default_rng(
+            3).standard_normal((8, 2)))
+        np.testing.assert_allclose(path[-1], ends[0])    # back to the first
+    else:
+        images = load_fashion_mnist().test_images[[3, 5]]
+        np.testing.assert_allclose(path[[0, -1]], encode(
+            load_pretrained("fashion"), images), 1e-5)
+    for way in path.reshape(-1, 5, 2):
+        radii = np.linalg.norm(way, axis=1)
+        on_line = np.linspace(way[0], way[-1], 5)
+        np.testing.assert_allclose(np.linspace(radii[0], radii[-1], 5) if arc
+                                   else on_line, radii if arc else way, 1e-5)
+        assert arc != np.allclose(way, on_line, 1e-3)
+
+
+def test_generates_rows_are_what_they_are_called(monkeypatch, tmp_path):
+    demo, vae, made = load("generate.py"), load_pretrained("fashion"), []
+    monkeypatch.setattr(demo, "save_images",
+                        lambda path, *what: made.append(what))
+    demo.main(arguments(demo, monkeypatch, "interpolate", 3, 5, 8, "--steps",
+                        3))
+    (rows, columns, _), = made
+    a, b, c = encode(vae, load_fashion_mnist().test_images[[3, 5, 8]])
+    assert list(rows) == ["straight", "on an arc"]
+    assert columns == ["3", "", "5", "5", "", "8"]
+    np.testing.assert_allclose(rows["straight"], decode(vae, np.stack(
+        [a, (a + b) / 2, b, b, (b + c) / 2, c])), atol=1e-4)
+    np.testing.assert_allclose(rows["on an arc"], decode(vae, np.concatenate(
+        [spherical(a, b, 3), spherical(b, c, 3)])), atol=1e-4)
+    assert abs(rows["straight"] - rows["on an arc"])[1].max() > 0.05
+
+    demo.main(arguments(demo, monkeypatch, "reconstruct", 3, 5))
+    rows, columns, title = made[1]
+    given = load_fashion_mnist().test_images[[3, 5]]
+    np.testing.assert_array_equal(rows["given"], given)
+    np.testing.assert_allclose(rows["decoded"], decode(vae, encode(
+        vae, given)), atol=1e-5)
+    assert (columns, title) == (["3", "5"], "Through 2 numbers and back")
+
+
+def test_generates_samples_are_those_of_the_seed(monkeypatch, tmp_path):
+    demo, drawn_from = load("generate.py"), []
+    monkeypatch.setattr(demo, "save_samples", lambda path, vae, rng: (
+        drawn_from.append(rng.random())))
+    for seed in 3, 0:
+        demo.main(arguments(demo, monkeypatch, "samples", "--seed", seed,
+                            "--out", tmp_path / "a.png"))
+    assert drawn_from == [np.random.default_rng(seed).random()
+                          for seed in (3, 0)]
+
+
 def test_generate_takes_pictures_as_the_model_does(monkeypatch, tmp_path):
     demo, vae = load("generate.py"), conv_vae((8, 12, 1), filters=2)
     Image.new("RGB", (12, 8), (10, 20, 60)).save(tmp_path / "a.png")
@@ -910,6 +1061,25 @@ def test_benchmark_trains_to_a_test_elbo(monkeypatch, capsys):
         recipe.name for recipe in quality.RECIPES]
     slow, quick = (float(elbo) for *_, elbo in found)
     assert -600 < slow < quick < -200          # 20 steps at a larger rate
+
+
+def test_what_misses_the_goal_is_marked(monkeypatch, capsys):
+    # it is printed with two digits, and a tenth of them is forgiven
+    elbos = iter([quality.GOAL - 0.04, quality.GOAL - 0.06])
+
+    def learn(name, recipe, pipe):
+        pipe.send("a name")
+        for _ in range(quality.RECIPES[recipe].steps // quality.EVERY):
+            pipe.send(quality.EVERY)
+        pipe.send((12.34, next(elbos)))
+    monkeypatch.setattr(quality, "learn", learn)
+    monkeypatch.setattr(quality, "start",
+                        lambda work, *args: Here(work, *args))
+    quality.compare_quality(["minivae_vae"])
+    printed = capsys.readouterr().out
+    assert re.findall(r"  a name +(.*)", printed) == [
+        "12.3 s   -194.44", "12.3 s   -194.46   missed"]
+    assert "to a test ELBO of -194.4 nats, with batches of 32" in printed
 
 
 class Here:
