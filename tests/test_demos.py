@@ -17,18 +17,20 @@ from PIL import Image
 from scipy.stats import norm
 from test_idx import a_set, write
 from test_own_data import pictures
-from test_plots import drawn
+from test_plots import compass, drawn
 
-from minivae import (check_function, conv_vae, load_model, load_pretrained,
-                     save_model)
+from minivae import (Adam, check_function, conv_vae, load_model,
+                     load_pretrained, save_model)
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
-from minivae.extras.explorer.paths import spherical
+from minivae.extras.explorer.paths import spherical, straight
 from minivae.extras.figures.rows import save_samples
 from minivae.extras.runs import checkpoint, npz
-from minivae.plots import decode, encode
+from minivae.plots import decode, encode, latent_grid, tile
+from minivae.train import train_step
 
-from common import growth, quality, training_options, training_run
+from common import (command_line, growth, quality, training_options,
+                    training_run)
 from common.own_folder import claim
 from common.report import print_epoch
 
@@ -52,6 +54,23 @@ def load(demo):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def ended(monkeypatch, capsys):
+    """Run a demo in this process: its exit status, and what it says then."""
+    handlers = {number: signal.getsignal(number)
+                for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ended(name, *args):
+        demo = load(name)
+        monkeypatch.setattr(sys, "argv", [name, *map(str, args)])
+        with pytest.raises(SystemExit) as end:
+            command_line.run(demo.main, demo.parse_arguments)
+        return end.value.code, capsys.readouterr().err
+    yield ended
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def arguments(demo, monkeypatch, *args):
@@ -213,10 +232,10 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     (["--out", __file__], "py cannot be written (File exists); move away"),
     (["--epochs", 2, "--nonsense"], "unrecognized arguments: --nonsense"),
 ])
-def test_bad_arguments_get_a_sentence(args, sentence):
-    done = run("train_fashion.py", *args)
-    assert done.returncode == 2
-    assert sentence in done.stderr and "Traceback" not in done.stderr
+def test_bad_arguments_get_a_sentence(ended, args, sentence):
+    status, said = ended("train_fashion.py", *args)
+    assert status == 2
+    assert sentence in said and "Traceback" not in said
 
 
 def test_a_demanded_gpu_gets_a_sentence(monkeypatch, tmp_path):
@@ -565,10 +584,10 @@ def test_pictures_of_ones_own(monkeypatch, tmp_path, capsys):
     (["--image-size", 30], "30 is not a multiple of 4"),
     (["--image-size", 4], "4 is not a whole number of at least 8"),
     (["--likelihood", "grey"], "invalid choice: 'grey'")])
-def test_images_that_cannot_be_had(args, sentence, tmp_path):
-    done = run("train_fashion.py", *args, "--out", tmp_path)
-    assert done.returncode == 2
-    assert sentence in done.stderr and "Traceback" not in done.stderr
+def test_images_that_cannot_be_had(ended, args, sentence, tmp_path):
+    status, said = ended("train_fashion.py", *args, "--out", tmp_path)
+    assert status == 2
+    assert sentence in said and "Traceback" not in said
     assert not list(tmp_path.iterdir())
 
 
@@ -792,6 +811,8 @@ def test_spiral_draws_and_prints_what_it_found(monkeypatch, tmp_path, capsys):
             [-1, 1]), rtol=1e-5)
         np.testing.assert_allclose(density, norm.pdf(z, mean, spread), 1e-4)
         assert len(below.patches) == 60          # the histogram of the codes
+        assert sum(bar.get_width() * bar.get_height() for bar in below.patches
+                   ) == pytest.approx(1)
         np.testing.assert_allclose(ax.lines[0].get_xydata(), curve)
         np.testing.assert_allclose(ax.lines[1].get_xydata(), vaes[i].decode(
             vaes[i].asarray(z[:, None])), 1e-3, 1e-5)
@@ -815,11 +836,12 @@ def test_spiral_measures_distances():
         pytest.approx([0, 0.2], abs=0.02))
 
 
-def test_spiral_with_bad_arguments(tmp_path):
+def test_spiral_with_bad_arguments(ended, tmp_path):
     for sentence, *bad in (("0 is not a number above 0", "--turns", 0),
                            ("is 11.0, but at most 10", "--turns", 11),
                            ("not a whole number of at", "--steps", 0)):
-        assert sentence in run("spiral.py", *bad).stderr
+        status, said = ended("spiral.py", *bad)
+        assert status == 2 and sentence in said
     (tmp_path / "file").write_text("")
     done = run("spiral.py", "--steps", 1, "--out", tmp_path / "file")
     assert done.returncode == 2 and "choose another place" in done.stderr
@@ -868,17 +890,116 @@ def test_landscapes_features_lie_where_their_codes_do():
     np.testing.assert_array_equal(winner, [[2, 2, 3], [0, 0, 1], [0, 0, 1]])
 
 
-def test_landscape_with_a_wrong_model(tmp_path):
+def test_landscapes_features_are_drawn_over_it(monkeypatch, tmp_path):
+    demo = load("landscape.py")
+    right, up = np.meshgrid([-1, 1], [-1, 1])        # a digit in each corner
+    codes = np.stack([right, up], axis=-1).reshape(-1, 2).repeat(60, 0)
+    labels = np.repeat([8, 1, 5, 4], 60)       # below: 8, 1; above: 5, 4
+    left, right = drawn(monkeypatch, demo.draw_features, tmp_path / "a.png",
+                        compass(), codes, labels, 20, 8)
+    landscape, _ = latent_grid(compass(), 20)
+    for ax in left, right:
+        np.testing.assert_array_equal(ax.images[0].get_array(),
+                                      landscape[..., 0])
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("z[0]", "z[1]")
+    winner = right.images[1].get_array()
+    for image in *left.images, *right.images:
+        assert image.get_extent() == [0, 1, 0, 1] and image.origin == "upper"
+    # each corner has a quarter, in the colour that the legend gives its digit
+    legend, = right.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        f"{name} (25%)" for name in demo.FEATURES]
+    colours = [handle.get_facecolor()[:3] for handle in legend.get_patches()]
+    for (row, column), feature in zip(((7, 0), (7, 7), (0, 0), (0, 7)),
+                                      range(4)):
+        np.testing.assert_allclose(winner[row, column], colours[feature])
+
+
+def test_landscapes_features_begin_where_its_cells_do(monkeypatch, tmp_path):
+    demo, asked = load("landscape.py"), []
+    monkeypatch.setattr(demo, "prevailing", lambda q, codes, labels: (
+        asked.append(norm.cdf(q)), np.zeros((len(q), len(q)), int))[1])
+    drawn(monkeypatch, demo.draw_features, tmp_path / "a.png", compass(),
+          None, None)
+    # 20 cells with their middles at the quantiles 0.05 to 0.95: half a cell
+    # is a 38th of 0.9
+    half = 0.9 / 38
+    np.testing.assert_allclose(asked[0], np.linspace(0.05 - half, 0.95 + half,
+                                                     80))
+
+
+def test_landscapes_typical_digit_is_among_its_kind():
+    demo, rng = load("landscape.py"), np.random.default_rng(0)
+    codes = np.concatenate([rng.standard_normal((300, 2)) + [5, 0],
+                            rng.standard_normal((300, 2)) - [5, 0],
+                            rng.standard_normal((30, 2)) + [0, 9]])
+    labels = np.repeat([6, 0, 6], [300, 300, 30])
+    six, zero = (demo.typical(codes, labels, digit) for digit in (6, 0))
+    assert np.linalg.norm(six - [5, 0]) < 3 and (six == codes).all(1).any()
+    assert np.linalg.norm(zero + [5, 0]) < 3
+    # a few that are all of one digit
+    assert (demo.typical(codes[:9], labels[:9], 6) == codes[:9]).all(1).any()
+
+
+def test_landscapes_paths_are_drawn_where_they_go(monkeypatch, tmp_path):
+    demo, vae = load("landscape.py"), compass()
+    codes, labels = np.array([[2.0, 1], [-1, 2]]), np.array([8, 6])
+    figures, a, b = [], codes[0], codes[1]
+    monkeypatch.setattr(demo, "pixels", lambda figure: (
+        figures.append(figure), np.zeros((2, 2), "u1"))[1])
+    demo.draw_path(tmp_path, vae, codes, labels, a, b)
+    *steps, whole = figures
+    assert len(steps) == 15
+    ways = straight(a, b, 15), spherical(a, b, 15)
+    plane, *strips = whole.axes
+    for i, (name, z, ax) in enumerate(zip(("straight", "on an arc"), ways,
+                                          strips)):
+        line, dots = (line.get_xydata() for line in
+                      plane.lines[2 * i:2 * i + 2])
+        np.testing.assert_allclose(line, z)
+        np.testing.assert_allclose(dots, z)
+        assert ax.get_title() == name
+        np.testing.assert_allclose(ax.images[0].get_array(), tile(
+            decode(vae, z), 15)[..., 0])
+        for k, figure in enumerate(steps):             # one dot, one image
+            plane_, *both = figure.axes
+            np.testing.assert_allclose(plane_.lines[2 * i + 1].get_xydata(),
+                                       z[k:k + 1])
+            np.testing.assert_allclose(both[i].images[0].get_array(),
+                                       decode(vae, z[k:k + 1])[0, ..., 0])
+    reach = norm.ppf(0.995)
+    assert [*plane.get_xlim(), *plane.get_ylim()] == pytest.approx(
+        [-reach, reach] * 2)
+    assert [text.get_text() for text in plane.get_legend().get_texts()][
+        -2:] == ["straight", "on an arc"]
+
+
+def test_landscapes_patches_go_from_left_to_right(monkeypatch, tmp_path):
+    demo, vae = load("landscape.py"), compass()
+    at = {6: (0.5, 0.0), 0: (1.0, 2.0), 9: (-1, -1), 7: (-2, 0), 8: (1, -1),
+          1: (2, -2)}
+    monkeypatch.setattr(demo, "typical", lambda codes, labels, digit: (
+        np.array(at[digit], float)))
+    axes = drawn(monkeypatch, demo.draw_patches, tmp_path / "a.png", vae, None,
+                 None)
+    for ax, (left, right) in zip(axes, ((6, 0), (9, 7), (8, 1)), strict=True):
+        assert ax.get_title() == (f"from a {left}, middle left, to a {right}, "
+                                  "middle right")
+        cells = ax.images[0].get_array().reshape(9, 2, 9, 2).swapaxes(1, 2)
+        np.testing.assert_allclose(cells[4, [0, 8]], decode(vae, np.array(
+            [at[left], at[right]], float))[..., 0])
+
+
+def test_landscape_with_a_wrong_model(ended, tmp_path):
     save_model(tmp_path / "three.npz", conv_vae(latent_dim=3), (28, 28, 1))
     (tmp_path / "none.npz").write_text("no model")
     for name, sentence in (
             ("three.npz", "three.npz has 3 latent dimensions, but a plane"),
             ("none.npz", "none.npz is not a model of minivae"),
             ("missing.npz", "there is no model")):
-        done = run("landscape.py", "--model", tmp_path / name, "--out",
-                   tmp_path)
-        assert done.returncode == 2 and sentence in done.stderr
-        assert "Traceback" not in done.stderr
+        status, said = ended("landscape.py", "--model", tmp_path / name,
+                             "--out", tmp_path)
+        assert status == 2 and sentence in said and "Traceback" not in said
 
 
 # ---- generate.py -----------------------------------------------------------
@@ -906,13 +1027,17 @@ def test_generate_makes_pictures(monkeypatch, tmp_path, capsys, args):
     (["interpolate", 3, 5, "--steps", 5], False),
     (["interpolate", 3, 5, "--steps", 5, "--arc"], True)])
 def test_generates_walk_is_a_line_or_an_arc(monkeypatch, tmp_path, args, arc):
-    demo, codes = load("generate.py"), []
+    demo, codes, saved = load("generate.py"), [], []
     monkeypatch.setattr(demo, "decode", lambda vae, z: (
         codes.append(z), decode(vae, z))[1])
+    monkeypatch.setattr(demo, "save_gif", lambda path, frames, **times: (
+        saved.extend([frames, times])))
     demo.main(arguments(demo, monkeypatch, *args, "--out", tmp_path / "w.gif"))
-    path, = codes
-    frames = imageio.imread(tmp_path / "w.gif", index=None)
-    assert frames.shape[1:3] == (8 * 28, 8 * 28)
+    (path,), (frames, times) = codes, saved
+    assert times == {"milliseconds": 80, "at_the_end": 80}   # it goes round
+    ink = decode(load_pretrained("fashion"), path)[..., 0]
+    np.testing.assert_allclose(frames, 255 * (1 - ink.repeat(8, 1).repeat(
+        8, 2)), atol=0.51)
     ends = path[::5]
     if args[0] == "samples":
         np.testing.assert_allclose(ends, np.random.default_rng(
@@ -1025,6 +1150,14 @@ def test_benchmark_compares(tmp_path):
     assert done.returncode == 0, done.stderr
     for job in "step, batch of 2", "test ELBO", "landscape", "Peak memory":
         assert re.search(rf"{job}.*\n  minivae +\d", done.stdout)
+    # the first losses are those of the tutorial's Adam, from seed 0
+    rng, vae, data = np.random.default_rng(0), conv_vae(rng=0), (
+        load_fashion_mnist())
+    adam, eps = Adam(vae.params, 1e-4), vae.noise(10_000, rng)
+    losses = [float(train_step(vae, adam, vae.asarray(data.train_images[:32]),
+                               eps[32 * i:32 * (i + 1)])) for i in range(3)]
+    said = re.search(r"steps agree:\n(.*) nats", done.stdout)[1].split(", ")
+    assert [*map(float, said)] == pytest.approx(losses, abs=0.006)
     assert imageio.imread(tmp_path / "comparison.png").std() > 5
 
 
@@ -1059,6 +1192,8 @@ def test_benchmark_trains_to_a_test_elbo(monkeypatch, capsys):
                        "missed$", capsys.readouterr().out, re.M)
     assert [name for name, *_ in found] == [
         recipe.name for recipe in quality.RECIPES]
+    assert [[recipe.rate(done) for done in (0, 0.5, 1)]
+            for recipe in quality.RECIPES] == [[1e-4] * 3, [2e-3, 1e-3, 0]]
     slow, quick = (float(elbo) for *_, elbo in found)
     assert -600 < slow < quick < -200          # 20 steps at a larger rate
 
@@ -1097,6 +1232,65 @@ class Here:
 
     def close(self):
         pass
+
+
+def test_benchmarks_tables(monkeypatch, tmp_path, capsys):
+    demo, jobs = load("benchmark.py"), [("step", 2), ("landscape", None)]
+    seconds = {("minivae", jobs[0]): [0.04, 0.02, 0.09],
+               ("other", jobs[0]): [0.08, 0.01, 0.09],
+               ("minivae", jobs[1]): [0.3, 0.2], ("other", jobs[1]): [0.001]}
+    demo.print_comparison(jobs, seconds, {jobs[0]: (8e9, 4e7)})
+    demo.print_memory({"minivae": (3e6, 5e6)})
+    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert words[2:9] == [
+        "step, batch of 2".split(),
+        "minivae 40.0 20.0 50 images/s 0.20 TFLOP/s 1 GB/s".split(),
+        "other 80.0 10.0 0.50 and 2.00 25 images/s 0.10 TFLOP/s 0 GB/s".split(
+            ),
+        [], "landscape, 400 cells".split(), "minivae 250.0 200.0".split(),
+        "other 1.00 1.00 250.00 and 200.00".split()]
+    assert words[-1] == "minivae 3 MB 5 MB".split()
+    axes = drawn(monkeypatch, demo.draw_comparison, tmp_path / "a.png", jobs,
+                 seconds)
+    for ax, title, medians, labels in zip(
+            axes, ("step, batch of 2", "landscape, 400 cells"),
+            ([40, 80], [250, 1]), ([" 40.0 ms", " 80.0 ms"],
+                                   [" 250 ms", " 1.0 ms"]), strict=True):
+        assert [bar.get_width() for bar in ax.patches] == pytest.approx(
+            medians)
+        assert [text.get_text() for text in ax.texts] == labels
+        assert ax.get_title(loc="left") == title and ax.yaxis_inverted()
+        assert [text.get_text() for text in ax.get_yticklabels()] == [
+            "minivae", "other"]
+
+
+def test_benchmark_draws_what_it_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr(growth, "GROWTH", {"batch": [32, 64], "size": [28, 56],
+                                           "filters": [32, 64]})
+    # milliseconds, arithmetic, bytes of the process and with its workers
+    found = {(32, 28, 32): (10, 1e9, 1e8, 2e8),
+             (64, 28, 32): (18, 2e9, 2e8, 3e8),
+             (32, 56, 32): (50, 4e9, 3e8, 4e8),
+             (32, 28, 64): (40, 3e9, 1e8, 2.5e8)}
+    axes = drawn(monkeypatch, growth.draw_growth, tmp_path / "a.png", found)
+    for i, (x, second) in enumerate([([32, 64], (64, 28, 32)),
+                                     ([784, 3136], (32, 56, 32)),
+                                     ([32, 64], (32, 28, 64))]):
+        measured, expected = (line.get_xydata() for line in axes[i].lines)
+        ms, work, own, whole = found[second]
+        np.testing.assert_allclose(measured, [
+            [x[0], 3200], [x[1], 1e3 * second[0] / ms]])
+        np.testing.assert_allclose(expected, [      # at 1e8 FLOP/ms
+            [x[0], 3200], [x[1], 1e11 / (work / second[0])]])
+        with_workers, alone, line = (line.get_xydata()
+                                     for line in axes[3 + i].lines)
+        np.testing.assert_allclose(with_workers, [[x[0], 200],
+                                                  [x[1], whole / 1e6]])
+        np.testing.assert_allclose(alone, [[x[0], 100], [x[1], own / 1e6]])
+        np.testing.assert_allclose(line, with_workers)
+        assert axes[3 + i].get_ylim() == (0, pytest.approx(420))
+    assert axes[0].get_ylabel() == "images per second"
+    assert axes[3].get_ylabel() == "peak memory, MB"
 
 
 def test_benchmark_says_what_went_wrong(monkeypatch):

@@ -236,6 +236,21 @@ def test_explore_a_model_alone(monkeypatch, tmp_path, capsys, damaged):
     assert parts_of(tmp_path / "a.html")["points"] is None
 
 
+def test_explore_opens_a_window_instead(monkeypatch, tmp_path, capsys):
+    demo, shown = load("explore.py"), []
+    monkeypatch.setattr(demo, "open_window", lambda *what: shown.append(what))
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: shown.append("show"))
+    monkeypatch.chdir(tmp_path)
+    demo.main(arguments(demo, monkeypatch, "--matplotlib", "--model",
+                        "mnist"))
+    (vae, title, data), show = shown
+    assert (title, show) == ("MNIST", "show") and not list(tmp_path.iterdir())
+    z = np.zeros((1, 2), "f4")
+    np.testing.assert_array_equal(vae.decode(z),
+                                  load_pretrained("mnist").decode(z))
+    np.testing.assert_array_equal(data.test_labels, load_mnist().test_labels)
+
+
 @pytest.mark.parametrize("name, content, sentence", [
     ("none.npz", None, "there is no model .*none.npz; name a model.npz"),
     ("text.npz", b"hello", "text.npz is not a model of minivae")])
@@ -485,13 +500,14 @@ def test_decoding_is_quick(page):
 @in_a_browser
 def test_the_pointer_decodes_where_it_is(page):
     from selenium.webdriver.common.action_chains import ActionChains
-    browser = page(load_pretrained("mnist"), load_mnist())
+    browser = page(four_numbers(), dataset((8, 12, 1)))
     before, plane = image_of(browser), browser.find_element("id", "plane")
     ActionChains(browser).move_to_element_with_offset(      # right and up
         plane, plane.size["width"] // 4, -plane.size["height"] // 8).perform()
     wait_until(lambda: image_of(browser) != before)
     reach = browser.execute_script("return REACH")
-    assert z_of(browser) == pytest.approx([reach / 2, reach / 4], abs=0.05)
+    assert z_of(browser) == pytest.approx([reach / 2, reach / 4, 0, 0],
+                                          abs=0.05)
     assert browser.find_element("id", "z").text.startswith("(")
 
 
@@ -751,7 +767,9 @@ def test_grey_and_colour_come_through_exactly(page):
 
 @in_a_browser
 def test_the_legend_filters(page):
-    browser = page(load_pretrained("mnist"), load_mnist())
+    vae = load_pretrained("mnist")               # whose codes have clusters,
+    vae.decoder = conv_vae(filters=2).decoder    # but whose plane takes long
+    browser = page(vae, load_mnist())
     count = """
         const copy = document.createElement("canvas");
         copy.width = copy.height = dots.width;
@@ -776,8 +794,7 @@ def test_the_legend_filters(page):
 @pytest.mark.parametrize("way", ["straight", "spherical"])
 def test_the_path_plays(page, way):
     from minivae.extras.explorer import paths
-    vae = load_pretrained("mnist")
-    browser = page(vae)
+    browser = page(conv_vae((8, 8, 1), filters=2, rng=0))
     keys(browser, "ARROW_RIGHT", "ARROW_RIGHT", "a", "HOME")
     for _ in range(4):
         keys(browser, "ARROW_UP")
@@ -821,7 +838,7 @@ def test_the_path_plays(page, way):
 
 @in_a_browser
 def test_keys_move_and_hide(page):
-    browser = page(load_pretrained("mnist"))
+    browser = page(conv_vae((8, 8, 1), filters=2, rng=0))
     keys(browser, "ARROW_RIGHT", "ARROW_UP")
     assert z_of(browser) == pytest.approx([0.1, 0.1])
     keys(browser, "ARROW_LEFT", "ARROW_LEFT", "ARROW_DOWN", "ARROW_DOWN")
@@ -1079,7 +1096,7 @@ def test_any_name_is_shown_as_it_is(page):
 
 @in_a_browser
 def test_all_that_one_can_use_has_a_name(page):
-    browser = page(load_pretrained("mnist"), load_mnist(),
+    browser = page(conv_vae((8, 8, 1), filters=2), dataset((8, 8, 1)),
                    [Frame("x", np.zeros((9, 9), "uint8"))])
     nameless = browser.execute_script("""
         return [...document.querySelectorAll("button, input, select, canvas")]
