@@ -308,6 +308,7 @@ def test_edits_features_are_what_they_are_called():
 def test_elbo_draws_and_counts(small, monkeypatch):
     demo = load("elbo.py")
     monkeypatch.setattr(demo, "KS", (1, 20))
+    monkeypatch.setattr(demo, "DRAWS", 200)
     monkeypatch.setattr(demo, "exact_log_likelihood", functools.partial(
         demo.exact_log_likelihood, step=0.08, reach=4.0))
     printed = small(demo, ["bound.png", "collapse.png", "estimators.png"],

@@ -333,8 +333,12 @@ def test_a_run_that_replaces_another_leaves_nothing_of_it(monkeypatch,
 
 def test_many_epochs_have_few_pictures_and_few_steps_a_note(quick_run,
                                                             capsys):
+    def change(data):
+        return data._replace(test_images=data.test_images[:10],
+                             test_labels=data.test_labels[:10],
+                             grey_index=data.grey_index % 10)
     assert quick_run("--epochs", 60, "--limit", 32, "--checkpoint-every",
-                     100) == 0
+                     100, change=change) == 0
     arrays, _ = checkpoint.load(quick_run.folder / "checkpoint.npz")
     assert sum(name.startswith("frames/") for name in arrays) == 22
     assert ("60 steps are too few to learn much from; try --epochs 2000 "
@@ -701,7 +705,9 @@ def test_train_mnist_is_the_same_with_digits(tmp_path):
 
 
 def test_broken_gradients_finds_each_mistake(monkeypatch, tmp_path, capsys):
-    demo = load("broken_gradients.py")
+    demo, data = load("broken_gradients.py"), load_fashion_mnist()
+    few = data._replace(test_images=data.test_images[:100])
+    monkeypatch.setattr(demo, "load_fashion_mnist", lambda: few)
     demo.main(arguments(demo, monkeypatch, "--steps", 2, "--out", tmp_path))
     assert imageio.imread(tmp_path / "landscapes.png").std() > 5
     found = {}
