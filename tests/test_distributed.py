@@ -55,11 +55,16 @@ def hundred_steps(dtype, batch_size, make_team, xp=np):
     return losses, vae.params, evaluate(model, images, eps, 40)
 
 
-def rank_main(path, dtype, batch_size):
+SETTINGS = [("float32", 10, 1e-5), ("float64", 10, 1e-12),
+            ("float64", 3, 1e-12)]         # and the error that is allowed
+
+
+def rank_main(path):
     """What each rank of the next test runs; every rank writes a file."""
     comm = distributed.communicator()
-    found = hundred_steps(dtype, batch_size,
-                          lambda vae: distributed.Distributed(vae, comm, 3))
+    found = [hundred_steps(dtype, batch_size,
+                           lambda vae: distributed.Distributed(vae, comm, 3))
+             for dtype, batch_size, _ in SETTINGS]
     Path(f"{path}.{comm.rank}").write_bytes(pickle.dumps(found))
 
 
@@ -87,28 +92,27 @@ def finish(process, seconds=60):
 
 @needs_mpi
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4])
-@pytest.mark.parametrize("dtype, batch_size, error", [
-    ("float32", 10, 1e-5), ("float64", 10, 1e-12), ("float64", 3, 1e-12)])
-def test_ranks_compute_what_one_process_does(tmp_path, ranks, dtype,
-                                             batch_size, error):
+def test_ranks_compute_what_one_process_does(tmp_path, ranks):
     path = tmp_path / "rank"
     printed, status = finish(mpiexec(ranks, "-c", (
         "from test_distributed import rank_main\n"
-        f"rank_main({str(path)!r}, {dtype!r}, {batch_size})")))
+        f"rank_main({str(path)!r})")))
     assert status == 0, printed
-    want = hundred_steps(dtype, batch_size, lambda vae: vae)
-    all_found = [pickle.loads(Path(f"{path}.{rank}").read_bytes())
-                 for rank in range(ranks)]
-    for losses, params, elbo in all_found:
-        np.testing.assert_allclose(losses, want[0], error)
-        np.testing.assert_allclose(elbo, want[2], error)
-        for name, p in want[1].items():
-            assert params[name].dtype == dtype
-            np.testing.assert_allclose(params[name], p, error,
-                                       error * abs(p).max())
-            # and all ranks have the same, to the last bit
-            np.testing.assert_array_equal(params[name],
-                                          all_found[0][1][name])
+    every = zip(*(pickle.loads(Path(f"{path}.{rank}").read_bytes())
+                  for rank in range(ranks)))
+    for (dtype, batch_size, error), all_found in zip(SETTINGS, every,
+                                                     strict=True):
+        want = hundred_steps(dtype, batch_size, lambda vae: vae)
+        for losses, params, elbo in all_found:
+            np.testing.assert_allclose(losses, want[0], error)
+            np.testing.assert_allclose(elbo, want[2], error)
+            for name, p in want[1].items():
+                assert params[name].dtype == dtype
+                np.testing.assert_allclose(params[name], p, error,
+                                           error * abs(p).max())
+                # and all ranks have the same, to the last bit
+                np.testing.assert_array_equal(params[name],
+                                              all_found[0][1][name])
 
 
 class OneRank:

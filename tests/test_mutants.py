@@ -32,6 +32,16 @@ def test_it_applies(mutant):
         assert ast.dump(ast.parse(broken)) != ast.dump(ast.parse(text))
 
 
+def test_the_tests_that_should_notice_are_there():
+    every = {*sum([*(m.tests for m in ALL), *mutants.TESTS.values(),
+                   *mechanical.MORE.values()], [])}
+    texts = {path.stem.removeprefix("test_"): path.read_text(encoding="utf-8")
+             for path in (mutants.ROOT / "tests").glob("test_*.py")}
+    for file, _, name in (test.partition("::") for test in every):
+        name, _, _ = name.partition("[")
+        assert not name or f"def {name}(" in texts[file], (file, name)
+
+
 # ---- mistakes that nobody chose ---------------------------------------------
 
 def test_of_python_each_is_another_program():
