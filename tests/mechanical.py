@@ -212,6 +212,7 @@ MORE = {
 WORDS = {
     "demos/common/command_line": (
         "test_options_that_mean_nothing_are_refused",),
+    "demos/common/ctrl_c": ("test_ctrl_c_while_a_demo_is_imported",),
     "demos/common/report": ("quick_run", "finished"),
     "demos/common/training_options": ("quick_run", "train_fashion"),
     "demos/common/training_run": ("quick_run", "finished"),

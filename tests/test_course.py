@@ -261,6 +261,29 @@ def test_six_is_drawn_as_it_is():
             0.8 * np.linalg.norm(moment.pull[i]), rel=1e-4)
     assert len(arrows) == 3 and ax.get_title() == "after 7 steps"
 
+    figure = Figure()
+    demo.draw(figure, moment, x)
+    _, *panels = figure.axes
+    for i, name in enumerate(("six", "one", "zero")):
+        given, decoded, text = panels[3 * i:3 * i + 3]
+        assert given.get_ylabel() == name
+        np.testing.assert_array_equal(given.images[0].get_array(),
+                                      x[i, ..., 0])
+        np.testing.assert_allclose(decoded.images[0].get_array(), decode(
+            vae, z[i:i + 1])[0, ..., 0], atol=1e-5)
+        said = map(float, re.findall(r"-?\d+\.?\d*",
+                                     text.texts[0].get_text()))
+        assert [*said] == pytest.approx(
+            [kl[i] - log_p[i], -log_p[i], kl[i]], abs=0.51)
+
+
+def test_six_measures_from_the_middle_of_the_sixes():
+    demo = load("training_on_a_six.py")
+    moment = SimpleNamespace(others=[np.array([[0, 0], [2, 4.0]]),
+                                     np.array([[4, 6], [4, 6.0]]),
+                                     np.array([[1, -3.0]])])
+    assert demo.distances(moment) == pytest.approx((5, 5))
+
 
 def test_sixes_pull_is_minus_the_losss_gradient():
     demo, vae = load("training_on_a_six.py"), conv_vae(rng=0)
@@ -286,6 +309,25 @@ def test_edit_adds_features(small, monkeypatch):
             r"(\d+)%", printed.split(feature)[1].splitlines()[0])]
         assert len(shares) == 6
         assert shares[0] <= shares[1] < 25 and shares[-1] > 60
+
+
+def test_edits_rows_are_given_images_moved_along_a_direction():
+    demo, vae = load("edit.py"), load_pretrained("fashion")
+    given = load_fashion_mnist().test_images[:2]
+    direction, figure = np.array([0.5, -0.2], "f4"), Figure()
+    demo.draw(figure, demo.FEATURES[0], vae, given, direction)
+    axes = np.reshape(figure.axes, (2, 7))
+    assert [ax.get_title() for ax in axes[0]] == [
+        "given", "-0.5", "0", "+0.5", "+1", "+1.5", "+2"]
+    codes = encode(vae, given)
+    for row, image, code in zip(axes, given, codes):
+        np.testing.assert_array_equal(row[0].images[0].get_array(),
+                                      image[..., 0])
+        for ax, by in zip(row[1:], (-0.5, 0, 0.5, 1, 1.5, 2), strict=True):
+            np.testing.assert_allclose(
+                ax.images[0].get_array(),
+                decode(vae, (code + by * direction)[None])[0, ..., 0],
+                atol=1e-5)
 
 
 def test_edits_features_are_what_they_are_called():

@@ -801,6 +801,9 @@ def test_spiral_tells_the_two_apart(monkeypatch, tmp_path, capsys):
                         f"{share[i]:.0%}"]
         assert ax.get_title().startswith(f"{name}: generated points are "
                                          f"{gaps.mean():.3f} off")
+        reach = 1.35 * abs(curve).max()
+        assert [*ax.get_xlim(), *ax.get_ylim()] == pytest.approx(
+            [-reach, reach] * 2)
         # new codes: N(0, 1), or a normal fitted to those of the points
         mean, spread = (0, 1) if i else (codes.mean(), codes.std())
         z, density = below.lines[0].get_data()

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from test_cupy import few
+from test_plots import drawn
 
 from minivae import Adam, conv_vae, load_model
 from minivae.backend import get_xp, move, to_numpy
@@ -449,6 +450,26 @@ def test_scaling_prints_what_the_model_says(capsys):
         pays = int(found[2].replace(",", ""))
         assert speedup(pays) >= pays / 2 and (
             pays == 1024 or speedup(2 * pays) < pays)
+
+
+def test_scaling_draws_speed_ups(monkeypatch, tmp_path):
+    demo = load_demo("scaling.py")
+    machine = demo.Machine(2e-3, 3e-9, 4e-4, 5e-6, 6e9)
+    axes = drawn(monkeypatch, demo.draw, tmp_path / "a.png", machine, 70_000)
+    ranks = 2 ** np.arange(11)
+    for ax, larger in zip(axes, (1, 100), strict=True):
+        *lines, ideal, half = (line.get_xydata() for line in ax.lines)
+        for line, batch in zip(lines, (32, 1024, 32768), strict=True):
+            steps = [machine.step(R, batch, 70_000, larger) for R in ranks]
+            np.testing.assert_allclose(line, np.transpose([
+                ranks, steps[0] / np.array(steps)]))
+        np.testing.assert_allclose(ideal[:, 1], ranks)
+        np.testing.assert_allclose(half[:, 1], ranks / 2)
+        assert ax.get_title() == (f"network x {larger}: "
+                                  f"{70_000 * larger:,} parameters")
+    legend = axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "32", "1,024", "32,768", "ideal", "half of it"]
 
 
 @pytest.mark.parametrize("size", [1, 2])
