@@ -25,6 +25,7 @@ import itertools
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,6 +66,18 @@ class Source:
     def of(self, node: ast.AST) -> str:
         return self.bytes[self.start(node):self.end(node)].decode()
 
+    def mutants(self) -> Iterator[Mutant]:
+        if self.file.endswith(".js"):
+            for start, end, new in mechanical_js.changes(self.text):
+                line = self.text.count("\n", 0, start) + 1
+                start, end = (len(self.text[:at].encode())
+                              for at in (start, end))
+                yield self.mutant(line, start, end, new)
+            return
+        for node in relevant(ast.parse(self.text)):
+            for start, end, new in changes_of(self, node):
+                yield self.mutant(node.lineno, start, end, new)
+
     def mutant(self, line: int, start: int, end: int, new: str) -> Mutant:
         """The mutant that has new in place of what stands from start to end.
 
@@ -79,17 +92,17 @@ class Source:
 
 
 def changes(source: Source) -> Iterator[Mutant]:
-    """Yield every mutant of a file, in the order of its text."""
-    if source.file.endswith(".js"):
-        for start, end, new in mechanical_js.changes(source.text):
-            line = source.text.count("\n", 0, start) + 1
-            start, end = (len(source.text[:at].encode())
-                          for at in (start, end))
-            yield source.mutant(line, start, end, new)
-        return
-    for node in relevant(ast.parse(source.text)):
-        for start, end, new in changes_of(source, node):
-            yield source.mutant(node.lineno, start, end, new)
+    """Yield every mutant of a file, in the order of its text.
+
+    Each has a name of its own: a line may have the same token more than once.
+    """
+    seen: Counter[str] = Counter()
+    for mutant in source.mutants():
+        seen[mutant.name] += 1
+        if seen[mutant.name] > 1:
+            mutant = mutant._replace(
+                name=f"{mutant.name}  (no. {seen[mutant.name]})")
+        yield mutant
 
 
 def relevant(node: ast.AST) -> Iterator[ast.AST]:
