@@ -132,10 +132,25 @@ def test_the_landscape_is_as_large_as_a_screen():
     """20 × 20 cells of the tutorial's images as they are, small ones larger.
     """
     left, right, bottom, top = plots.MARGINS
-    for size, cells, larger in (28, 20, 1), (8, 20, 2), (64, 10, 1):
-        frame = plots.draw_landscape(conv_vae((size, size, 1), filters=2), "")
-        side = size * cells * larger
-        assert frame.shape[:2] == (side + bottom + top, side + left + right)
+    for H, W, cells, larger in ((28, 28, 20, 1), (8, 8, 20, 2),
+                                (64, 64, 10, 1), (64, 8, 10, 2)):
+        frame = plots.draw_landscape(conv_vae((H, W, 1), filters=2), "")
+        assert frame.shape[:2] == (H * cells * larger + bottom + top,
+                                   W * cells * larger + left + right)
+
+
+@pytest.mark.parametrize("D, limits", [(1, (0, 1)), (2, (0, 20))])
+def test_the_landscapes_axes_count_its_cells(monkeypatch, D, limits):
+    ax, = drawn(monkeypatch, plots.draw_landscape,
+                conv_vae((8, 8, 1), D, filters=2), "")
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 20), limits)
+
+
+def test_a_figure_that_was_drawn_keeps_nothing():
+    figure = plots.Figure()
+    figure.subplots().plot([1, 2])
+    assert plots.pixels(figure).std() > 0
+    assert not figure.axes
 
 
 # ---- few and many ----------------------------------------------------------
