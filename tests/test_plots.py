@@ -70,6 +70,7 @@ def test_ink_is_dark():
     ax = plots.Figure().subplots()
     plots.show(ax, np.array([[[0.0], [1.0]]]), "a title")
     assert ax.get_title() == "a title"
+    assert len(ax.get_xticks()) == len(ax.get_yticks()) == 0
     shown, = ax.images
     white, black = shown.cmap(shown.norm([0.0, 1.0]))[:, :3]
     assert (white == 1).all() and (black == 0).all()
@@ -144,6 +145,10 @@ def test_the_landscapes_axes_count_its_cells(monkeypatch, D, limits):
     ax, = drawn(monkeypatch, plots.draw_landscape,
                 conv_vae((8, 8, 1), D, filters=2), "")
     assert (ax.get_xlim(), ax.get_ylim()) == ((0, 20), limits)
+    assert len(ax.get_yticks()) == (6 if D == 2 else 0)
+    prior = ", at quantiles of the prior"
+    assert ax.get_xlabel() == f"z[0]{prior}"
+    assert ax.get_ylabel() == (f"z[1]{prior}" if D == 2 else "")
 
 
 def test_a_figure_that_was_drawn_keeps_nothing():
@@ -159,6 +164,17 @@ def test_no_codes_and_no_images():
     vae = conv_vae((8, 8, 1), 3, filters=2, rng=0)
     assert plots.decode(vae, np.zeros((0, 3))).shape == (0, 8, 8, 1)
     assert plots.encode(vae, np.zeros((0, 8, 8, 1), bool)).shape == (0, 3)
+
+
+def test_bits_in_bytes_are_not_encoded_as_greys():
+    with pytest.raises(ValueError, match="bytes of 0 and 1, but a byte is a"):
+        plots.encode(compass(), np.ones((1, 2, 2, 1), "uint8"))
+
+
+def test_a_frame_is_saved_as_it_is(tmp_path):
+    frame = np.arange(12, dtype="uint8").reshape(3, 4)
+    plots.save_frame(tmp_path / "a.png", frame)
+    np.testing.assert_array_equal(imageio.imread(tmp_path / "a.png"), frame)
 
 
 def test_codes_are_computed_a_part_at_a_time(monkeypatch):
