@@ -823,13 +823,12 @@ def test_the_path_plays(page, way):
     from minivae.extras.explorer import paths
     browser = page(conv_vae((8, 8, 1), filters=2, rng=0))
     keys(browser, "ARROW_RIGHT", "ARROW_RIGHT", "a", "HOME")
-    for _ in range(4):
-        keys(browser, "ARROW_UP")
+    keys(browser, *["ARROW_UP"] * 4, *["ARROW_LEFT"] * 3)
     browser.find_element("id", "set-b").click()
     browser.find_element("css selector", f"input[value={way}]").click()
     a, b = (np.array(browser.execute_script(f"return Array.from(state.{end})"))
             for end in "ab")
-    assert a == pytest.approx([0.2, 0]) and b == pytest.approx([0, 0.4])
+    assert a == pytest.approx([0.2, 0]) and b == pytest.approx([-0.3, 0.4])
     want = getattr(paths, way)(a, b, 5)
     got = [browser.execute_script(f"return Array.from(onTheWay({t}))")
            for t in np.linspace(0, 1, 5)]

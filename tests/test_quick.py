@@ -22,12 +22,6 @@ def test_no_quick_form_is_left_out_here():
                      "correlate_and_dw", "sum_pixels"}
 
 
-def test_help_shows_the_plain_function():
-    for form in conv.correlate, conv.sum_pixels:
-        assert form.__name__ == form.plain.__name__
-        assert form.__doc__ == form.plain.__doc__ and form.__doc__
-
-
 @on_the_grid
 @pytest.mark.parametrize("dtype, digits", [("float64", 1e-13),
                                            ("float32", 1e-4)])
