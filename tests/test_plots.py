@@ -3,6 +3,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 from scipy.stats import norm
 
 from minivae import VAE, Dense, Reshape, Sequential, conv_vae, plots
@@ -82,6 +83,8 @@ def test_a_gif_has_its_frames_and_holds_the_last(tmp_path):
     save_gif(tmp_path / "a.gif", frames)
     movie = imageio.imread(tmp_path / "a.gif", index=None)
     assert movie.shape[:3] == (5, 30, 40)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.info["loop"] == 0                         # for ever
     greys = movie[:, 0, 0, 0].astype(int)
     assert greys[0] == 0 and greys[-1] == 255          # paper stays white
     assert (abs(greys - [0, 60, 120, 180, 255]) <= 4).all()
