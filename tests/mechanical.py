@@ -42,10 +42,10 @@ BINARY = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*",
           ast.BitAnd: "|"}
 # arguments that only say how something looks: nobody tests a line's width
 LOOKS = {None, "help", "metavar", "desc", "unit", "leave", "dynamic_ncols",
-         "fontsize", "linewidth", "linewidths", "alpha", "color", "labelpad",
-         "markersize", "capsize", "loc", "frameon", "ncols", "layout",
-         "figsize", "dpi", "width_ratios", "height_ratios", "markerscale",
-         "wspace", "hspace", "zorder", "bbox_to_anchor"}
+         "refresh", "fontsize", "linewidth", "linewidths", "alpha", "color",
+         "labelpad", "markersize", "capsize", "loc", "frameon", "ncols",
+         "layout", "figsize", "dpi", "width_ratios", "height_ratios",
+         "markerscale", "wspace", "hspace", "zorder", "bbox_to_anchor"}
 
 
 class Source:
