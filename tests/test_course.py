@@ -338,12 +338,14 @@ def test_edits_features_are_what_they_are_called():
         with_it, _ = demo.split(feature, images, labels)
         np.testing.assert_array_equal(
             with_it, images[labels == data.class_names.index(name)])
-    bag = np.zeros((2, 28, 28, 1), bool)
+    bag = np.zeros((5, 28, 28, 1), bool)
     bag[0, 10:25, 4:24] = 1
-    bag[1, 3, 12] = 1                       # a bit of a handle
-    with_it, without = demo.split(handle, bag, np.array([8, 8]))
-    np.testing.assert_array_equal(np.stack([without[0], with_it[0]]), bag)
-    assert dark.has(bag, None).tolist() == [True, False]
+    bag[1:3, [0, 5], [8, 19]] = 1           # a bit of a handle, at its edges
+    bag[3:5, [6, 3], [12, 20]] = bag[4, 3, 7] = 1     # below it and beside it
+    with_it, without = demo.split(handle, bag, np.full(5, 8))
+    np.testing.assert_array_equal(with_it, bag[1:3])
+    np.testing.assert_array_equal(without, bag[[0, 3, 4]])
+    assert dark.has(bag, None).tolist() == [True, *[False] * 4]
 
 
 # ---- elbo.py ---------------------------------------------------------------
