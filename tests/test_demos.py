@@ -4,6 +4,7 @@ import importlib.util
 import multiprocessing
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -26,8 +27,9 @@ from minivae.data import load_fashion_mnist
 from minivae.extras.explorer.paths import spherical, straight
 from minivae.extras.figures.rows import save_samples
 from minivae.extras.runs import checkpoint, npz
-from minivae.plots import decode, encode, latent_grid, tile
-from minivae.train import train_step
+from minivae.plots import (decode, draw_landscape, encode, latent_grid,
+                           tile)
+from minivae.train import epoch, evaluate, train_step
 
 from common import (command_line, growth, quality, training_options,
                     training_run)
@@ -153,6 +155,33 @@ def test_options_that_mean_nothing_are_refused(name, args, sentence,
         arguments(load(name), monkeypatch, *args)
     assert end.value.code == 2
     assert sentence in capsys.readouterr().err.replace("\n", " ")
+
+
+# ---- first_vae.py ----------------------------------------------------------
+
+def test_the_first_vae_is_the_loop_of_train(monkeypatch, tmp_path, capsys):
+    data = load_fashion_mnist()
+    few = data._replace(train_images=data.train_images[:96],
+                        test_images=data.test_images[:50])
+    monkeypatch.setattr("minivae.data.load_fashion_mnist", lambda: few)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):                  # the second time, the folder is there
+        runpy.run_path(str(DEMOS / "first_vae.py"))
+    rng = np.random.default_rng(0)
+    vae = conv_vae(rng=rng)
+    adam = Adam(vae.params, 1e-3)
+    for x, eps in epoch(vae, few.train_images, 32, rng):
+        train_step(vae, adam, x, eps)
+    reconstruction, kl = evaluate(vae, few.test_images, vae.noise(50, rng))
+    printed = capsys.readouterr().out
+    assert (f"test ELBO {reconstruction - kl:.1f} nats per image: "
+            f"reconstruction {reconstruction:.1f} minus {kl:.1f} for") in (
+        printed)
+    path = Path("runs", "first_vae", "landscape.png")
+    assert f"Look at {path}: " in printed
+    margin = np.s_[50:-50, 60:-20]                     # its title is its own
+    np.testing.assert_array_equal(imageio.imread(path)[margin],
+                                  draw_landscape(vae, "")[margin])
 
 
 # ---- train_fashion.py ------------------------------------------------------
