@@ -345,6 +345,7 @@ def test_edits_features_are_what_they_are_called():
     with_it, without = demo.split(handle, bag, np.full(5, 8))
     np.testing.assert_array_equal(with_it, bag[1:3])
     np.testing.assert_array_equal(without, bag[[0, 3, 4]])
+    bag[4, 8:16, 10:18] = 1                       # half of the cloth is dark
     assert dark.has(bag, None).tolist() == [True, *[False] * 4]
 
 
