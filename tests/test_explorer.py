@@ -619,18 +619,7 @@ def test_the_plane_is_painted_from_its_parts(page, screen):
             if name == "drawImage"] == [
         [0.4, "background", 0, 0], [1, "dots", 0, 0]]
     assert "ellipse" not in [name for name, *_ in before]
-    ticks = {text: at for name, _, _, (text, *at) in before
-             if name == "fillText"}
-    at = [place(np.array([z, z])) for z in (-4, -2, 0, 2, 4)]
-    labels = "−4", "−2", "0", "2", "4"
-    assert list(ticks) == [*labels, "z[0]", "z[1]"]
-    for label, (_, y) in zip(labels, at):    # the later ones, on the left
-        assert ticks[label] == pytest.approx([10, y + 8])
-    below = [what for name, *_, what in before if name == "fillText"][:-2:2]
-    assert below == [[label, pytest.approx(x - 8), width - 12]
-                     for label, (x, _) in zip(labels, at)]
-    assert ticks["z[0]"] == [width - 68, width - 12]
-    assert ticks["z[1]"] == [10, 32]
+    check_ticks(before, place, width)
 
     a, b = np.array([[1.0, 1, 0, 0.5], [-1, 2, 1, 0]])
     browser.execute_script("""
@@ -646,6 +635,36 @@ def test_the_plane_is_painted_from_its_parts(page, screen):
     np.testing.assert_allclose(ellipse, [
         *place(mu[7]), *np.exp(logvar[7, :2] / 2) * width / (2 * reach), 0, 0,
         2 * math.pi], 1e-4)
+    check_marks(of, place, a, b, unit)
+
+    images = [vae.decode(z[None].astype("f4"), True)[0]
+              for z in np.linspace(a, b, 12)]
+    assert_shown(browser, "strip", np.concatenate(images, axis=1))
+    for box, left in ("show-points", [[1, "background", 0, 0]]), (
+            "landscape", []):
+        browser.find_element("id", box).click()
+        assert [[alpha, *what] for name, _, alpha, what in painted(browser)
+                if name == "drawImage"] == left
+
+
+def check_ticks(calls, place, width):
+    """Of a plane that reaches beyond 6: ticks at even numbers."""
+    ticks = {text: at for name, _, _, (text, *at) in calls
+             if name == "fillText"}
+    at = [place(np.array([z, z])) for z in (-4, -2, 0, 2, 4)]
+    labels = "−4", "−2", "0", "2", "4"
+    assert list(ticks) == [*labels, "z[0]", "z[1]"]
+    for label, (_, y) in zip(labels, at):    # the later ones, on the left
+        assert ticks[label] == pytest.approx([10, y + 8])
+    below = [what for name, *_, what in calls if name == "fillText"][:-2:2]
+    assert below == [[label, pytest.approx(x - 8), width - 12]
+                     for label, (x, _) in zip(labels, at)]
+    assert ticks["z[0]"] == [width - 68, width - 12]
+    assert ticks["z[1]"] == [10, 32]
+
+
+def check_marks(of, place, a, b, unit):
+    """The way from a to b, its ends and letters, and a cross at the code."""
     *way, right, down = of("lineTo")
     np.testing.assert_allclose(way, np.transpose(place(np.linspace(a, b, 61))))
     here = place(np.array([0.5, -1]))
@@ -660,15 +679,6 @@ def test_the_plane_is_painted_from_its_parts(page, screen):
     letters = {text: at for text, *at in of("fillText") if text in ("A", "B")}
     for letter, z in ("A", a), ("B", b):
         assert np.hypot(*np.subtract(letters[letter], place(z))) < 10 * unit
-
-    images = [vae.decode(z[None].astype("f4"), True)[0]
-              for z in np.linspace(a, b, 12)]
-    assert_shown(browser, "strip", np.concatenate(images, axis=1))
-    for box, left in ("show-points", [[1, "background", 0, 0]]), (
-            "landscape", []):
-        browser.find_element("id", box).click()
-        assert [[alpha, *what] for name, _, alpha, what in painted(browser)
-                if name == "drawImage"] == left
 
 
 @in_a_browser
