@@ -3,27 +3,34 @@
     python tests/mechanical.py                 a random hundred, seed 0
     python tests/mechanical.py --sample 30     fewer
     python tests/mechanical.py minivae/conv    of files with this in their path
+    python tests/mechanical.py minivae/*.py    of these files
     python tests/mechanical.py --list          only say what they are
 
 mutants.txt is a list that people wrote. Here a program changes one operator,
-constant, argument or statement, anywhere in the package and the demos; then
-the tests of that file run, as in mutants.py. The table says how many were
-caught, file by file. A mutant that survives is a hole in the tests, or
-equivalent: it computes the same. Those that were judged to be are in
-equivalent.txt, each with its reason, and are not chosen again.
+constant, argument or statement, anywhere in the package, the explorer's page
+and the demos; then the tests of that file run, as in mutants.py. The table
+says how many were caught, file by file. A mutant that survives is a hole in
+the tests, and the exit status is 1; or it is equivalent: it computes the same.
+Those that were judged to be are in equivalent.txt, each with its reason, and
+are not chosen again.
+
+Whether a mutant is chosen depends on the seed and on its own line only: so a
+change elsewhere does not bring others into the sample.
 """
 import argparse
 import ast
 import functools
+import hashlib
 import itertools
 import os
-import random
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import mechanical_js
 from mutants import ENDED, ROOT, RUNNING, TESTS, Mutant, catch, kill
 from tqdm import tqdm
 
@@ -35,8 +42,10 @@ BINARY = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*",
           ast.BitAnd: "|"}
 # arguments that only say how something looks: nobody tests a line's width
 LOOKS = {None, "help", "metavar", "desc", "unit", "leave", "dynamic_ncols",
-         "fontsize", "linewidth", "linewidths", "alpha", "color", "labelpad",
-         "markersize", "capsize", "loc", "frameon", "ncols", "layout"}
+         "refresh", "fontsize", "linewidth", "linewidths", "alpha", "color",
+         "labelpad", "markersize", "capsize", "loc", "frameon", "ncols",
+         "layout", "figsize", "dpi", "width_ratios", "height_ratios",
+         "markerscale", "wspace", "hspace", "zorder", "bbox_to_anchor"}
 
 
 class Source:
@@ -47,7 +56,6 @@ class Source:
         self.bytes = self.text.encode()
         self.starts = [0, *itertools.accumulate(
             map(len, self.bytes.splitlines(keepends=True)))]
-        self.tree = ast.parse(self.text)
 
     def start(self, node: ast.AST) -> int:
         return self.starts[node.lineno - 1] + node.col_offset
@@ -58,22 +66,43 @@ class Source:
     def of(self, node: ast.AST) -> str:
         return self.bytes[self.start(node):self.end(node)].decode()
 
-    def mutant(self, node: ast.AST, start: int, end: int, new: str) -> Mutant:
+    def mutants(self) -> Iterator[Mutant]:
+        if self.file.endswith(".js"):
+            for start, end, new in mechanical_js.changes(self.text):
+                line = self.text.count("\n", 0, start) + 1
+                start, end = (len(self.text[:at].encode())
+                              for at in (start, end))
+                yield self.mutant(line, start, end, new)
+            return
+        for node in relevant(ast.parse(self.text)):
+            for start, end, new in changes_of(self, node):
+                yield self.mutant(node.lineno, start, end, new)
+
+    def mutant(self, line: int, start: int, end: int, new: str) -> Mutant:
         """The mutant that has new in place of what stands from start to end.
+
+        Its name quotes a line, counted from 1.
         """
         old = self.bytes[start:end].decode()
         text = self.bytes[:start].decode() + new + self.bytes[end:].decode()
-        line = self.text.splitlines()[node.lineno - 1].strip()
+        line = self.text.splitlines()[line - 1].strip()
         name = f"{' '.join(old.split())} -> {new.strip()} in {line}"
         return Mutant(self.file, name, {self.text: text},
                       tests_of(self.file))
 
 
 def changes(source: Source) -> Iterator[Mutant]:
-    """Yield every mutant of a file, in the order of its text."""
-    for node in relevant(source.tree):
-        for start, end, new in changes_of(source, node):
-            yield source.mutant(node, start, end, new)
+    """Yield every mutant of a file, in the order of its text.
+
+    Each has a name of its own: a line may have the same token more than once.
+    """
+    seen: Counter[str] = Counter()
+    for mutant in source.mutants():
+        seen[mutant.name] += 1
+        if seen[mutant.name] > 1:
+            mutant = mutant._replace(
+                name=f"{mutant.name}  (no. {seen[mutant.name]})")
+        yield mutant
 
 
 def relevant(node: ast.AST) -> Iterator[ast.AST]:
@@ -81,6 +110,8 @@ def relevant(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, (ast.Import, ast.ImportFrom, ast.Raise)) or (
             isinstance(node, ast.Expr)
             and isinstance(node.value, ast.Constant)) or (
+            isinstance(node, ast.keyword) and node.arg
+            and node.arg in LOOKS) or (
             isinstance(node, ast.If) and "__name__" in ast.dump(node.test)):
         return
     yield node
@@ -114,7 +145,8 @@ def changes_of(source: Source, node: ast.AST) -> Iterator[tuple]:
         yield from between(*node.values[:2], new)
     elif isinstance(node, ast.UnaryOp) and isinstance(
             node.op, (ast.Not, ast.USub)):
-        yield source.start(node), source.start(node.operand), ""
+        word = "not " if isinstance(node.op, ast.Not) else "-"
+        yield source.start(node), source.start(node) + len(word), ""
     elif isinstance(node, ast.Constant):
         yield from changes_of_constant(source, node)
     elif isinstance(node, (ast.If, ast.IfExp, ast.While)) and isinstance(
@@ -141,7 +173,8 @@ def changes_of_constant(source, node):
 def changes_of_call(source, node):
     args, keywords = node.args, node.keywords
     if len(args) >= 2 and all(isinstance(a, (ast.Name, ast.Attribute))
-                              for a in args[:2]):
+                              for a in args[:2]) and (
+            source.of(args[0]) != source.of(args[1])):
         yield (source.start(args[0]), source.end(args[1]),
                f"{source.of(args[1])}, {source.of(args[0])}")
     parts = sorted([*args, *keywords], key=source.start)
@@ -160,11 +193,11 @@ def equivalent() -> set[str]:
 
 def files() -> Iterator[tuple[str, Path]]:
     """Yield every file of the package and the demos, named as in mutants."""
-    for folder in "minivae", "demos":
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if "frameworks" in path.parts:          # which are not here
-                continue
-            name = path.relative_to(ROOT).with_suffix("").as_posix()
+    for path in sorted([*(ROOT / "minivae").rglob("*.py"),
+                        *(ROOT / "minivae").rglob("*.js"),
+                        *(ROOT / "demos").rglob("*.py")]):
+        if "frameworks" not in path.parts:          # which are not here
+            name = path.relative_to(ROOT).as_posix().removesuffix(".py")
             yield name.removeprefix("minivae/"), path
 
 
@@ -188,25 +221,40 @@ MORE = {
 }
 
 
+# what only tests with one of these words use
+WORDS = {
+    "demos/common/command_line": (
+        "test_options_that_mean_nothing_are_refused",),
+    "demos/common/ctrl_c": ("test_ctrl_c_while_a_demo_is_imported",),
+    "demos/common/report": ("quick_run", "finished"),
+    "demos/common/training_options": ("quick_run", "train_fashion"),
+    "demos/common/training_run": ("quick_run", "finished"),
+    "demos/train_fashion": ("quick_run",),
+}
+
+
 def tests_of(file: str) -> list[str]:
     """Return the tests that can notice a mistake in a file."""
-    found = MORE.get(file) or TESTS.get(file) or naming(Path(file).stem)
+    if file.endswith(".js"):
+        return naming("in_a_browser")
+    found = MORE.get(file) or TESTS.get(file) or naming(
+        Path(file).stem, *WORDS.get(file, ()))
     return found or ["demos", "course"]
 
 
 @functools.cache
-def naming(module: str) -> list[str]:
-    """Return all tests in which a module, or what it gives, is named."""
+def naming(module: str, *words: str) -> list[str]:
+    """Return all tests that name a module, what it gives, or one of words."""
     found = []
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
-        words = {module, *(alias.asname or alias.name
-                           for node in tree.body
-                           if isinstance(node, ast.ImportFrom)
-                           and (node.module or "").split(".")[-1] == module
-                           for alias in node.names)}
-        named = re.compile(rf"\b({'|'.join(map(re.escape, words))})\b")
+        names = {module, *words}
+        names |= {alias.asname or alias.name for node in tree.body
+                  if isinstance(node, ast.ImportFrom)
+                  and (node.module or "").split(".")[-1] == module
+                  for alias in node.names}
+        named = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith(
                     "test_"):
@@ -233,9 +281,9 @@ def main() -> int:
              if not args.words or any(word in str(path) for word in args.words)
              for m in changes(Source(file, path))
              if f"{m.file}: {m.name}" not in judged]
-    chosen = random.Random(args.seed).sample(every, min(args.sample,
-                                                        len(every)))
-    chosen.sort(key=lambda m: m.file)
+    every.sort(key=lambda m: hashlib.sha256(
+        f"{args.seed} {m.file}: {m.name}".encode()).digest())
+    chosen = sorted(every[:args.sample], key=lambda m: m.file)
     print(f"{len(chosen)} of {len(every)} mutants")
     if args.list:
         print(*(f"{m.file}: {m.name}" for m in chosen), sep="\n")
@@ -257,7 +305,7 @@ def main() -> int:
     print(f"\n{'file':<36}{'mutants':>8}{'caught':>8}")
     for file, found in table.items():
         print(f"{file:<36}{len(found):>8}{sum(map(bool, found)):>8}")
-    return 0
+    return any(None in found for found in table.values())
 
 
 if __name__ == "__main__":

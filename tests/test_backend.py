@@ -10,7 +10,7 @@ import types
 import numpy as np
 import pytest
 
-from minivae import choose_device, conv_vae, get_xp
+from minivae import choose_device, conv, conv_vae, get_xp
 from minivae.backend import move, to_numpy
 
 
@@ -124,6 +124,12 @@ def test_the_array_decides(monkeypatch):
 def test_another_device_is_refused():
     with pytest.raises(ValueError, match="device is 'tpu'; it can be 'auto'"):
         choose_device("tpu")
+
+
+def test_help_shows_the_plain_function():
+    for form in conv.correlate, conv.sum_pixels:
+        assert form.__name__ == form.plain.__name__
+        assert form.__doc__ == form.plain.__doc__ and form.__doc__
 
 
 def test_import_is_light():

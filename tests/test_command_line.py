@@ -63,12 +63,16 @@ def test_a_mistake_of_ours_keeps_its_traceback(capsys, mistake):
 
 @pytest.mark.parametrize("name, status, said", [
     ("SIGINT", 130, ""), ("SIGTERM", 143, "stopped by SIGTERM\n")])
-def test_a_signal_ends_a_demo(capsys, name, status, said):
-    number = getattr(signal, name)
+def test_a_signal_ends_a_demo(monkeypatch, capsys, name, status, said):
+    number, ended = getattr(signal, name), []
     # (a job in the background is started deaf to SIGINT)
     before = signal.signal(number, signal.default_int_handler)
     try:
         assert end_of(lambda _: signal.raise_signal(number)) == status
+        # and while the last of what it printed is written, at once
+        monkeypatch.setattr(os, "_exit", ended.append)
+        signal.raise_signal(number)
+        assert ended == [status]
     finally:
         signal.signal(number, before)
     assert capsys.readouterr().err == said

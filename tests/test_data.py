@@ -40,6 +40,18 @@ def test_shapes_and_values(named):
         assert min(counts) > 0.08 * len(labels)
 
 
+def test_the_names_are_those_of_the_labels(named):
+    name, data = named
+    # the table in Fashion-MNIST's own README, label by label
+    table = {"fashion_mnist": "T-shirt, Trouser, Pullover, Dress, Coat, "
+             "Sandal, Shirt, Sneaker, Bag, Ankle boot",
+             "mnist": "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"}
+    assert ", ".join(data.class_names) == table[name]
+    np.testing.assert_array_equal(
+        data.names(np.array([3, 9999])),
+        [data.class_names[data.test_labels[i]] for i in (3, 9999)])
+
+
 def test_the_bits_are_these(named):
     name, data = named
     digest = hashlib.sha256()

@@ -4,6 +4,7 @@ import importlib.util
 import multiprocessing
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -14,16 +15,24 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import norm
 from test_idx import a_set, write
 from test_own_data import pictures
+from test_plots import compass, drawn
 
-from minivae import check_function, conv_vae, load_model, save_model
+from minivae import (Adam, check_function, conv_vae, load_model,
+                     load_pretrained, save_model)
 from minivae.conv import windows
 from minivae.data import load_fashion_mnist
+from minivae.extras.explorer.paths import spherical, straight
 from minivae.extras.figures.rows import save_samples
 from minivae.extras.runs import checkpoint, npz
+from minivae.plots import (decode, draw_landscape, encode, latent_grid,
+                           tile)
+from minivae.train import epoch, evaluate, train_step
 
-from common import growth, quality, training_options, training_run
+from common import (command_line, growth, quality, training_options,
+                    training_run)
 from common.own_folder import claim
 from common.report import print_epoch
 
@@ -47,6 +56,23 @@ def load(demo):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def ended(monkeypatch, capsys):
+    """Run a demo in this process: its exit status, and what it says then."""
+    handlers = {number: signal.getsignal(number)
+                for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ended(name, *args):
+        demo = load(name)
+        monkeypatch.setattr(sys, "argv", [name, *map(str, args)])
+        with pytest.raises(SystemExit) as end:
+            command_line.run(demo.main, demo.parse_arguments)
+        return end.value.code, capsys.readouterr().err
+    yield ended
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def arguments(demo, monkeypatch, *args):
@@ -131,6 +157,33 @@ def test_options_that_mean_nothing_are_refused(name, args, sentence,
     assert sentence in capsys.readouterr().err.replace("\n", " ")
 
 
+# ---- first_vae.py ----------------------------------------------------------
+
+def test_the_first_vae_is_the_loop_of_train(monkeypatch, tmp_path, capsys):
+    data = load_fashion_mnist()
+    few = data._replace(train_images=data.train_images[:96],
+                        test_images=data.test_images[:50])
+    monkeypatch.setattr("minivae.data.load_fashion_mnist", lambda: few)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):                  # the second time, the folder is there
+        runpy.run_path(str(DEMOS / "first_vae.py"))
+    rng = np.random.default_rng(0)
+    vae = conv_vae(rng=rng)
+    adam = Adam(vae.params, 1e-3)
+    for x, eps in epoch(vae, few.train_images, 32, rng):
+        train_step(vae, adam, x, eps)
+    reconstruction, kl = evaluate(vae, few.test_images, vae.noise(50, rng))
+    printed = capsys.readouterr().out
+    assert (f"test ELBO {reconstruction - kl:.1f} nats per image: "
+            f"reconstruction {reconstruction:.1f} minus {kl:.1f} for") in (
+        printed)
+    path = Path("runs", "first_vae", "landscape.png")
+    assert f"Look at {path}: " in printed
+    margin = np.s_[50:-50, 60:-20]                     # its title is its own
+    np.testing.assert_array_equal(imageio.imread(path)[margin],
+                                  draw_landscape(vae, "")[margin])
+
+
 # ---- train_fashion.py ------------------------------------------------------
 
 @pytest.fixture(scope="module")
@@ -208,10 +261,10 @@ def test_the_same_seed_gives_the_same_run(finished, tmp_path):
     (["--out", __file__], "py cannot be written (File exists); move away"),
     (["--epochs", 2, "--nonsense"], "unrecognized arguments: --nonsense"),
 ])
-def test_bad_arguments_get_a_sentence(args, sentence):
-    done = run("train_fashion.py", *args)
-    assert done.returncode == 2
-    assert sentence in done.stderr and "Traceback" not in done.stderr
+def test_bad_arguments_get_a_sentence(ended, args, sentence):
+    status, said = ended("train_fashion.py", *args)
+    assert status == 2
+    assert sentence in said and "Traceback" not in said
 
 
 def test_a_demanded_gpu_gets_a_sentence(monkeypatch, tmp_path):
@@ -324,30 +377,57 @@ def test_a_run_that_replaces_another_leaves_nothing_of_it(monkeypatch,
 
 def test_many_epochs_have_few_pictures_and_few_steps_a_note(quick_run,
                                                             capsys):
+    def change(data):
+        return data._replace(test_images=data.test_images[:10],
+                             test_labels=data.test_labels[:10],
+                             grey_index=data.grey_index % 10)
     assert quick_run("--epochs", 60, "--limit", 32, "--checkpoint-every",
-                     100) == 0
+                     100, change=change) == 0
     arrays, _ = checkpoint.load(quick_run.folder / "checkpoint.npz")
     assert sum(name.startswith("frames/") for name in arrays) == 22
     assert ("60 steps are too few to learn much from; try --epochs 2000 "
             "--learning-rate 1e-3") in capsys.readouterr().out
 
 
-def test_the_logs_loss_is_the_mean_over_an_epochs_images(monkeypatch,
-                                                         quick_run):
-    losses, real_step = [], quick_run.demo.train_step
+def test_the_log_says_what_each_epoch_was(monkeypatch, quick_run, capsys):
+    seen, real_step = [], quick_run.demo.train_step
 
-    def step(vae, adam, x, *rest):
-        loss = real_step(vae, adam, x, *rest)
-        losses.append((len(x), float(loss)))
+    def step(vae, adam, x, eps, *rest):
+        if not seen:                             # --seed has come this far
+            first = conv_vae(rng=np.random.default_rng(7)).params
+            assert all((vae.params[name] == p).all()
+                       for name, p in first.items())
+        loss = real_step(vae, adam, x, eps, *rest)
+        seen.append((x, eps, len(x) * float(loss)))
         return loss
     monkeypatch.setattr(quick_run.demo, "train_step", step)
-    assert quick_run() == 0
+    assert quick_run("--seed", 7) == 0
+    printed = capsys.readouterr().out
     with open(quick_run.folder / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    for row, of_epoch in zip(rows, (losses[:3], losses[3:]), strict=True):
-        assert [n for n, _ in of_epoch] == [32, 32, 16]
+    orders = []
+    for row, of_epoch in zip(rows, (seen[:3], seen[3:]), strict=True):
+        assert [len(x) for x, *_ in of_epoch] == [32, 32, 16]
         assert float(row["train_loss"]) == pytest.approx(
-            sum(n * loss for n, loss in of_epoch) / 80, rel=1e-6)
+            sum(loss for *_, loss in of_epoch) / 80, rel=1e-6)
+        orders.append([image.tobytes() for x, *_ in of_epoch for image in x])
+    # each epoch has all images, in an order and with noise of its own
+    assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1])
+    assert len(np.unique([row for _, eps, _ in seen for row in eps])) == 320
+
+    # the last one's test ELBO, of the same noise as every epoch's
+    rng, vae = np.random.default_rng(7), load_model(
+        quick_run.folder / "model.npz")
+    conv_vae(rng=rng)
+    images = load_fashion_mnist().test_images[:300]
+    elbo = vae.elbo(vae.asarray(images), vae.noise(300, rng)).mean()
+    assert float(rows[1]["test_elbo"]) == pytest.approx(elbo, rel=1e-6)
+    *said, reconstruction, kl = map(float, re.search(
+        r"epoch  2/2  train loss (\S+)  test ELBO (\S+) = (\S+) "
+        r"reconstruction - (\S+) KL", printed).groups())
+    assert said == pytest.approx([float(rows[1]["train_loss"]), elbo],
+                                 abs=0.06)
+    assert reconstruction - kl == pytest.approx(elbo, abs=0.11)
 
 
 def test_the_time_of_a_resumed_run_goes_on(quick_run):
@@ -552,10 +632,10 @@ def test_pictures_of_ones_own(monkeypatch, tmp_path, capsys):
     (["--image-size", 30], "30 is not a multiple of 4"),
     (["--image-size", 4], "4 is not a whole number of at least 8"),
     (["--likelihood", "grey"], "invalid choice: 'grey'")])
-def test_images_that_cannot_be_had(args, sentence, tmp_path):
-    done = run("train_fashion.py", *args, "--out", tmp_path)
-    assert done.returncode == 2
-    assert sentence in done.stderr and "Traceback" not in done.stderr
+def test_images_that_cannot_be_had(ended, args, sentence, tmp_path):
+    status, said = ended("train_fashion.py", *args, "--out", tmp_path)
+    assert status == 2
+    assert sentence in said and "Traceback" not in said
     assert not list(tmp_path.iterdir())
 
 
@@ -669,7 +749,9 @@ def test_train_mnist_is_the_same_with_digits(tmp_path):
 
 
 def test_broken_gradients_finds_each_mistake(monkeypatch, tmp_path, capsys):
-    demo = load("broken_gradients.py")
+    demo, data = load("broken_gradients.py"), load_fashion_mnist()
+    few = data._replace(test_images=data.test_images[:100])
+    monkeypatch.setattr(demo, "load_fashion_mnist", lambda: few)
     demo.main(arguments(demo, monkeypatch, "--steps", 2, "--out", tmp_path))
     assert imageio.imread(tmp_path / "landscapes.png").std() > 5
     found = {}
@@ -717,7 +799,13 @@ def test_the_spirals_gradients(variational):
         p += 0.1 * rng.standard_normal(p.shape)
     x = demo.spiral(rng.random(3))
     eps = rng.standard_normal((3, 1))
-    _, grads = demo.loss_and_grads(vae, x, eps, variational)
+    loss, grads = demo.loss_and_grads(vae, x, eps, variational)
+    mu, logvar = vae.encode(x)
+    y = vae.decode(mu + variational * np.exp(logvar / 2) * eps)
+    kl = (mu ** 2 + np.exp(logvar) - 1 - logvar).sum(axis=1) / 2
+    assert loss == pytest.approx((
+        ((x - y) ** 2).sum(axis=1) / 2 / 0.05 ** 2 + 2 * np.log(0.05)
+        + np.log(2 * np.pi) + variational * kl).mean())
     grads = {name: (vae.params[name], g) for name, g in grads.items()
              if name.endswith((".b", "decoder.0.w", "encoder.0.w"))}
     report = check_function(
@@ -726,13 +814,63 @@ def test_the_spirals_gradients(variational):
     assert report.ok, f"\n{report}"
 
 
-def test_spiral_tells_the_two_apart(tmp_path):
-    done = run("spiral.py", "--steps", 2500, "--seed", 1, "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
-    off = [int(re.search(rf"{name} .* (\d+)%", done.stdout)[1])
-           for name in ("autoencoder", "VAE")]
-    assert off[0] > off[1]                  # 21 and 5 where it was measured
-    assert imageio.imread(tmp_path / "spiral.png").std() > 5
+def test_spiral_tells_the_two_apart(monkeypatch, tmp_path, capsys):
+    demo, vaes, asked = load("spiral.py"), [], []
+    really_train = demo.train
+
+    def train(points, *rest):
+        asked.append(rest)
+        vaes.append(really_train(points, *rest))
+        return vaes[-1]
+    monkeypatch.setattr(demo, "train", train)
+    axes = drawn(monkeypatch, demo.main, arguments(
+        demo, monkeypatch, "--steps", 2500, "--seed", 1, "--out", tmp_path))
+    assert asked == [(False, 2500, 1), (True, 2500, 1)]
+    rng = np.random.default_rng(1)
+    t = 1.25 * rng.random(1000)
+    points = demo.spiral(t) + 0.02 * rng.standard_normal((1000, 2))
+    printed = capsys.readouterr().out
+    curve, share = demo.spiral(np.linspace(0, 1.25, 1000)), []
+    for i, name in enumerate(["autoencoder", "VAE"]):
+        ax, below = axes[i], axes[2 + i]
+        codes, _ = vaes[i].encode(vaes[i].asarray(points))
+        near = demo.distance(vaes[i].decode(codes), curve)
+        dots, close, off = (c.get_offsets() for c in ax.collections)
+        np.testing.assert_allclose(dots, points, rtol=1e-5)
+        gaps = demo.distance(np.concatenate([close, off]), curve)
+        assert gaps[:len(close)].max() <= 0.1 < gaps[len(close):].min()
+        share.append(len(off) / 1000)
+        said = printed.split(f"{name} ")[1].split()[:3]
+        assert said == [f"{near.mean():.3f}", f"{gaps.mean():.3f}",
+                        f"{share[i]:.0%}"]
+        assert ax.get_title().startswith(f"{name}: generated points are "
+                                         f"{gaps.mean():.3f} off")
+        reach = 1.35 * abs(curve).max()
+        assert [*ax.get_xlim(), *ax.get_ylim()] == pytest.approx(
+            [-reach, reach] * 2)
+        # new codes: N(0, 1), or a normal fitted to those of the points
+        mean, spread = (0, 1) if i else (codes.mean(), codes.std())
+        z, density = below.lines[0].get_data()
+        np.testing.assert_allclose(z[[0, -1]], mean + 3 * spread * np.array(
+            [-1, 1]), rtol=1e-5)
+        np.testing.assert_allclose(density, norm.pdf(z, mean, spread), 1e-4)
+        assert len(below.patches) == 60          # the histogram of the codes
+        assert sum(bar.get_width() * bar.get_height() for bar in below.patches
+                   ) == pytest.approx(1)
+        np.testing.assert_allclose(ax.lines[0].get_xydata(), curve)
+        np.testing.assert_allclose(ax.lines[1].get_xydata(), vaes[i].decode(
+            vaes[i].asarray(z[:, None])), 1e-3, 1e-5)
+    assert share[0] > share[1]          # 0.21 and 0.05 where it was measured
+    assert (tmp_path / "spiral.png").stat().st_size > 10_000
+
+
+def test_spirals_seed_is_that_of_its_noise_and_its_weights():
+    demo = load("spiral.py")
+    points = demo.spiral(np.linspace(0, 1, 50)).astype("float32")
+    runs = [demo.train(points, True, 2, seed) for seed in (1, 1, 2)]
+    a, b, c = (vae.params["decoder.4.w"] for vae in runs)
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).all()
 
 
 def test_spiral_measures_distances():
@@ -744,11 +882,12 @@ def test_spiral_measures_distances():
         pytest.approx([0, 0.2], abs=0.02))
 
 
-def test_spiral_with_bad_arguments(tmp_path):
+def test_spiral_with_bad_arguments(ended, tmp_path):
     for sentence, *bad in (("0 is not a number above 0", "--turns", 0),
                            ("is 11.0, but at most 10", "--turns", 11),
                            ("not a whole number of at", "--steps", 0)):
-        assert sentence in run("spiral.py", *bad).stderr
+        status, said = ended("spiral.py", *bad)
+        assert status == 2 and sentence in said
     (tmp_path / "file").write_text("")
     done = run("spiral.py", "--steps", 1, "--out", tmp_path / "file")
     assert done.returncode == 2 and "choose another place" in done.stderr
@@ -797,17 +936,116 @@ def test_landscapes_features_lie_where_their_codes_do():
     np.testing.assert_array_equal(winner, [[2, 2, 3], [0, 0, 1], [0, 0, 1]])
 
 
-def test_landscape_with_a_wrong_model(tmp_path):
+def test_landscapes_features_are_drawn_over_it(monkeypatch, tmp_path):
+    demo = load("landscape.py")
+    right, up = np.meshgrid([-1, 1], [-1, 1])        # a digit in each corner
+    codes = np.stack([right, up], axis=-1).reshape(-1, 2).repeat(60, 0)
+    labels = np.repeat([8, 1, 5, 4], 60)       # below: 8, 1; above: 5, 4
+    left, right = drawn(monkeypatch, demo.draw_features, tmp_path / "a.png",
+                        compass(), codes, labels, 20, 8)
+    landscape, _ = latent_grid(compass(), 20)
+    for ax in left, right:
+        np.testing.assert_array_equal(ax.images[0].get_array(),
+                                      landscape[..., 0])
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("z[0]", "z[1]")
+    winner = right.images[1].get_array()
+    for image in *left.images, *right.images:
+        assert image.get_extent() == [0, 1, 0, 1] and image.origin == "upper"
+    # each corner has a quarter, in the colour that the legend gives its digit
+    legend, = right.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        f"{name} (25%)" for name in demo.FEATURES]
+    colours = [handle.get_facecolor()[:3] for handle in legend.get_patches()]
+    for (row, column), feature in zip(((7, 0), (7, 7), (0, 0), (0, 7)),
+                                      range(4)):
+        np.testing.assert_allclose(winner[row, column], colours[feature])
+
+
+def test_landscapes_features_begin_where_its_cells_do(monkeypatch, tmp_path):
+    demo, asked = load("landscape.py"), []
+    monkeypatch.setattr(demo, "prevailing", lambda q, codes, labels: (
+        asked.append(norm.cdf(q)), np.zeros((len(q), len(q)), int))[1])
+    drawn(monkeypatch, demo.draw_features, tmp_path / "a.png", compass(),
+          None, None)
+    # 20 cells with their middles at the quantiles 0.05 to 0.95: half a cell
+    # is a 38th of 0.9
+    half = 0.9 / 38
+    np.testing.assert_allclose(asked[0], np.linspace(0.05 - half, 0.95 + half,
+                                                     80))
+
+
+def test_landscapes_typical_digit_is_among_its_kind():
+    demo, rng = load("landscape.py"), np.random.default_rng(0)
+    codes = np.concatenate([rng.standard_normal((300, 2)) + [5, 0],
+                            rng.standard_normal((300, 2)) - [5, 0],
+                            rng.standard_normal((30, 2)) + [0, 9]])
+    labels = np.repeat([6, 0, 6], [300, 300, 30])
+    six, zero = (demo.typical(codes, labels, digit) for digit in (6, 0))
+    assert np.linalg.norm(six - [5, 0]) < 3 and (six == codes).all(1).any()
+    assert np.linalg.norm(zero + [5, 0]) < 3
+    # a few that are all of one digit
+    assert (demo.typical(codes[:9], labels[:9], 6) == codes[:9]).all(1).any()
+
+
+def test_landscapes_paths_are_drawn_where_they_go(monkeypatch, tmp_path):
+    demo, vae = load("landscape.py"), compass()
+    codes, labels = np.array([[2.0, 1], [-1, 2]]), np.array([8, 6])
+    figures, a, b = [], codes[0], codes[1]
+    monkeypatch.setattr(demo, "pixels", lambda figure: (
+        figures.append(figure), np.zeros((2, 2), "u1"))[1])
+    demo.draw_path(tmp_path, vae, codes, labels, a, b)
+    *steps, whole = figures
+    assert len(steps) == 15
+    ways = straight(a, b, 15), spherical(a, b, 15)
+    plane, *strips = whole.axes
+    for i, (name, z, ax) in enumerate(zip(("straight", "on an arc"), ways,
+                                          strips)):
+        line, dots = (line.get_xydata() for line in
+                      plane.lines[2 * i:2 * i + 2])
+        np.testing.assert_allclose(line, z)
+        np.testing.assert_allclose(dots, z)
+        assert ax.get_title() == name
+        np.testing.assert_allclose(ax.images[0].get_array(), tile(
+            decode(vae, z), 15)[..., 0])
+        for k, figure in enumerate(steps):             # one dot, one image
+            plane_, *both = figure.axes
+            np.testing.assert_allclose(plane_.lines[2 * i + 1].get_xydata(),
+                                       z[k:k + 1])
+            np.testing.assert_allclose(both[i].images[0].get_array(),
+                                       decode(vae, z[k:k + 1])[0, ..., 0])
+    reach = norm.ppf(0.995)
+    assert [*plane.get_xlim(), *plane.get_ylim()] == pytest.approx(
+        [-reach, reach] * 2)
+    assert [text.get_text() for text in plane.get_legend().get_texts()][
+        -2:] == ["straight", "on an arc"]
+
+
+def test_landscapes_patches_go_from_left_to_right(monkeypatch, tmp_path):
+    demo, vae = load("landscape.py"), compass()
+    at = {6: (0.5, 0.0), 0: (1.0, 2.0), 9: (-1, -1), 7: (-2, 0), 8: (1, -1),
+          1: (2, -2)}
+    monkeypatch.setattr(demo, "typical", lambda codes, labels, digit: (
+        np.array(at[digit], float)))
+    axes = drawn(monkeypatch, demo.draw_patches, tmp_path / "a.png", vae, None,
+                 None)
+    for ax, (left, right) in zip(axes, ((6, 0), (9, 7), (8, 1)), strict=True):
+        assert ax.get_title() == (f"from a {left}, middle left, to a {right}, "
+                                  "middle right")
+        cells = ax.images[0].get_array().reshape(9, 2, 9, 2).swapaxes(1, 2)
+        np.testing.assert_allclose(cells[4, [0, 8]], decode(vae, np.array(
+            [at[left], at[right]], float))[..., 0])
+
+
+def test_landscape_with_a_wrong_model(ended, tmp_path):
     save_model(tmp_path / "three.npz", conv_vae(latent_dim=3), (28, 28, 1))
     (tmp_path / "none.npz").write_text("no model")
     for name, sentence in (
             ("three.npz", "three.npz has 3 latent dimensions, but a plane"),
             ("none.npz", "none.npz is not a model of minivae"),
             ("missing.npz", "there is no model")):
-        done = run("landscape.py", "--model", tmp_path / name, "--out",
-                   tmp_path)
-        assert done.returncode == 2 and sentence in done.stderr
-        assert "Traceback" not in done.stderr
+        status, said = ended("landscape.py", "--model", tmp_path / name,
+                             "--out", tmp_path)
+        assert status == 2 and sentence in said and "Traceback" not in said
 
 
 # ---- generate.py -----------------------------------------------------------
@@ -828,6 +1066,75 @@ def test_generate_makes_pictures(monkeypatch, tmp_path, capsys, args):
     assert f"Look at {path}: " in capsys.readouterr().out
     made = imageio.imread(path, index=None)
     assert made.std() > 5 and (len(made) > 7 or not moves)
+
+
+@pytest.mark.parametrize("args, arc", [
+    (["samples", "--steps", 5, "--seed", 3], True),
+    (["interpolate", 3, 5, "--steps", 5], False),
+    (["interpolate", 3, 5, "--steps", 5, "--arc"], True)])
+def test_generates_walk_is_a_line_or_an_arc(monkeypatch, tmp_path, args, arc):
+    demo, codes, saved = load("generate.py"), [], []
+    monkeypatch.setattr(demo, "decode", lambda vae, z: (
+        codes.append(z), decode(vae, z))[1])
+    monkeypatch.setattr(demo, "save_gif", lambda path, frames, **times: (
+        saved.extend([frames, times])))
+    demo.main(arguments(demo, monkeypatch, *args, "--out", tmp_path / "w.gif"))
+    (path,), (frames, times) = codes, saved
+    assert times == {"milliseconds": 80, "at_the_end": 80}   # it goes round
+    ink = decode(load_pretrained("fashion"), path)[..., 0]
+    np.testing.assert_allclose(frames, 255 * (1 - ink.repeat(8, 1).repeat(
+        8, 2)), atol=0.51)
+    ends = path[::5]
+    if args[0] == "samples":
+        np.testing.assert_allclose(ends, np.random.default_rng(
+            3).standard_normal((8, 2)))
+        np.testing.assert_allclose(path[-1], ends[0])    # back to the first
+    else:
+        images = load_fashion_mnist().test_images[[3, 5]]
+        np.testing.assert_allclose(path[[0, -1]], encode(
+            load_pretrained("fashion"), images), 1e-5)
+    for way in path.reshape(-1, 5, 2):
+        radii = np.linalg.norm(way, axis=1)
+        on_line = np.linspace(way[0], way[-1], 5)
+        np.testing.assert_allclose(np.linspace(radii[0], radii[-1], 5) if arc
+                                   else on_line, radii if arc else way, 1e-5)
+        assert arc != np.allclose(way, on_line, 1e-3)
+
+
+def test_generates_rows_are_what_they_are_called(monkeypatch, tmp_path):
+    demo, vae, made = load("generate.py"), load_pretrained("fashion"), []
+    monkeypatch.setattr(demo, "save_images",
+                        lambda path, *what: made.append(what))
+    demo.main(arguments(demo, monkeypatch, "interpolate", 3, 5, 8, "--steps",
+                        3))
+    (rows, columns, _), = made
+    a, b, c = encode(vae, load_fashion_mnist().test_images[[3, 5, 8]])
+    assert list(rows) == ["straight", "on an arc"]
+    assert columns == ["3", "", "5", "5", "", "8"]
+    np.testing.assert_allclose(rows["straight"], decode(vae, np.stack(
+        [a, (a + b) / 2, b, b, (b + c) / 2, c])), atol=1e-4)
+    np.testing.assert_allclose(rows["on an arc"], decode(vae, np.concatenate(
+        [spherical(a, b, 3), spherical(b, c, 3)])), atol=1e-4)
+    assert abs(rows["straight"] - rows["on an arc"])[1].max() > 0.05
+
+    demo.main(arguments(demo, monkeypatch, "reconstruct", 3, 5))
+    rows, columns, title = made[1]
+    given = load_fashion_mnist().test_images[[3, 5]]
+    np.testing.assert_array_equal(rows["given"], given)
+    np.testing.assert_allclose(rows["decoded"], decode(vae, encode(
+        vae, given)), atol=1e-5)
+    assert (columns, title) == (["3", "5"], "Through 2 numbers and back")
+
+
+def test_generates_samples_are_those_of_the_seed(monkeypatch, tmp_path):
+    demo, drawn_from = load("generate.py"), []
+    monkeypatch.setattr(demo, "save_samples", lambda path, vae, rng: (
+        drawn_from.append(rng.random())))
+    for seed in 3, 0:
+        demo.main(arguments(demo, monkeypatch, "samples", "--seed", seed,
+                            "--out", tmp_path / "a.png"))
+    assert drawn_from == [np.random.default_rng(seed).random()
+                          for seed in (3, 0)]
 
 
 def test_generate_takes_pictures_as_the_model_does(monkeypatch, tmp_path):
@@ -889,6 +1196,14 @@ def test_benchmark_compares(tmp_path):
     assert done.returncode == 0, done.stderr
     for job in "step, batch of 2", "test ELBO", "landscape", "Peak memory":
         assert re.search(rf"{job}.*\n  minivae +\d", done.stdout)
+    # the first losses are those of the tutorial's Adam, from seed 0
+    rng, vae, data = np.random.default_rng(0), conv_vae(rng=0), (
+        load_fashion_mnist())
+    adam, eps = Adam(vae.params, 1e-4), vae.noise(10_000, rng)
+    losses = [float(train_step(vae, adam, vae.asarray(data.train_images[:32]),
+                               eps[32 * i:32 * (i + 1)])) for i in range(3)]
+    said = re.search(r"steps agree:\n(.*) nats", done.stdout)[1].split(", ")
+    assert [*map(float, said)] == pytest.approx(losses, abs=0.006)
     assert imageio.imread(tmp_path / "comparison.png").std() > 5
 
 
@@ -923,8 +1238,29 @@ def test_benchmark_trains_to_a_test_elbo(monkeypatch, capsys):
                        "missed$", capsys.readouterr().out, re.M)
     assert [name for name, *_ in found] == [
         recipe.name for recipe in quality.RECIPES]
+    assert [[recipe.rate(done) for done in (0, 0.5, 1)]
+            for recipe in quality.RECIPES] == [[1e-4] * 3, [2e-3, 1e-3, 0]]
     slow, quick = (float(elbo) for *_, elbo in found)
     assert -600 < slow < quick < -200          # 20 steps at a larger rate
+
+
+def test_what_misses_the_goal_is_marked(monkeypatch, capsys):
+    # it is printed with two digits, and a tenth of them is forgiven
+    elbos = iter([quality.GOAL - 0.04, quality.GOAL - 0.06])
+
+    def learn(name, recipe, pipe):
+        pipe.send("a name")
+        for _ in range(quality.RECIPES[recipe].steps // quality.EVERY):
+            pipe.send(quality.EVERY)
+        pipe.send((12.34, next(elbos)))
+    monkeypatch.setattr(quality, "learn", learn)
+    monkeypatch.setattr(quality, "start",
+                        lambda work, *args: Here(work, *args))
+    quality.compare_quality(["minivae_vae"])
+    printed = capsys.readouterr().out
+    assert re.findall(r"  a name +(.*)", printed) == [
+        "12.3 s   -194.44", "12.3 s   -194.46   missed"]
+    assert "to a test ELBO of -194.4 nats, with batches of 32" in printed
 
 
 class Here:
@@ -942,6 +1278,65 @@ class Here:
 
     def close(self):
         pass
+
+
+def test_benchmarks_tables(monkeypatch, tmp_path, capsys):
+    demo, jobs = load("benchmark.py"), [("step", 2), ("landscape", None)]
+    seconds = {("minivae", jobs[0]): [0.04, 0.02, 0.09],
+               ("other", jobs[0]): [0.08, 0.01, 0.09],
+               ("minivae", jobs[1]): [0.3, 0.2], ("other", jobs[1]): [0.001]}
+    demo.print_comparison(jobs, seconds, {jobs[0]: (8e9, 4e7)})
+    demo.print_memory({"minivae": (3e6, 5e6)})
+    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert words[2:9] == [
+        "step, batch of 2".split(),
+        "minivae 40.0 20.0 50 images/s 0.20 TFLOP/s 1 GB/s".split(),
+        "other 80.0 10.0 0.50 and 2.00 25 images/s 0.10 TFLOP/s 0 GB/s".split(
+            ),
+        [], "landscape, 400 cells".split(), "minivae 250.0 200.0".split(),
+        "other 1.00 1.00 250.00 and 200.00".split()]
+    assert words[-1] == "minivae 3 MB 5 MB".split()
+    axes = drawn(monkeypatch, demo.draw_comparison, tmp_path / "a.png", jobs,
+                 seconds)
+    for ax, title, medians, labels in zip(
+            axes, ("step, batch of 2", "landscape, 400 cells"),
+            ([40, 80], [250, 1]), ([" 40.0 ms", " 80.0 ms"],
+                                   [" 250 ms", " 1.0 ms"]), strict=True):
+        assert [bar.get_width() for bar in ax.patches] == pytest.approx(
+            medians)
+        assert [text.get_text() for text in ax.texts] == labels
+        assert ax.get_title(loc="left") == title and ax.yaxis_inverted()
+        assert [text.get_text() for text in ax.get_yticklabels()] == [
+            "minivae", "other"]
+
+
+def test_benchmark_draws_what_it_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr(growth, "GROWTH", {"batch": [32, 64], "size": [28, 56],
+                                           "filters": [32, 64]})
+    # milliseconds, arithmetic, bytes of the process and with its workers
+    found = {(32, 28, 32): (10, 1e9, 1e8, 2e8),
+             (64, 28, 32): (18, 2e9, 2e8, 3e8),
+             (32, 56, 32): (50, 4e9, 3e8, 4e8),
+             (32, 28, 64): (40, 3e9, 1e8, 2.5e8)}
+    axes = drawn(monkeypatch, growth.draw_growth, tmp_path / "a.png", found)
+    for i, (x, second) in enumerate([([32, 64], (64, 28, 32)),
+                                     ([784, 3136], (32, 56, 32)),
+                                     ([32, 64], (32, 28, 64))]):
+        measured, expected = (line.get_xydata() for line in axes[i].lines)
+        ms, work, own, whole = found[second]
+        np.testing.assert_allclose(measured, [
+            [x[0], 3200], [x[1], 1e3 * second[0] / ms]])
+        np.testing.assert_allclose(expected, [      # at 1e8 FLOP/ms
+            [x[0], 3200], [x[1], 1e11 / (work / second[0])]])
+        with_workers, alone, line = (line.get_xydata()
+                                     for line in axes[3 + i].lines)
+        np.testing.assert_allclose(with_workers, [[x[0], 200],
+                                                  [x[1], whole / 1e6]])
+        np.testing.assert_allclose(alone, [[x[0], 100], [x[1], own / 1e6]])
+        np.testing.assert_allclose(line, with_workers)
+        assert axes[3 + i].get_ylim() == (0, pytest.approx(420))
+    assert axes[0].get_ylabel() == "images per second"
+    assert axes[3].get_ylabel() == "peak memory, MB"
 
 
 def test_benchmark_says_what_went_wrong(monkeypatch):

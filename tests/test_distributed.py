@@ -2,18 +2,22 @@
 import copy
 import functools
 import importlib.util
+import itertools
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from test_cupy import few
+from test_plots import drawn
 
 from minivae import Adam, conv_vae, load_model
 from minivae.backend import get_xp, move, to_numpy
@@ -53,11 +57,16 @@ def hundred_steps(dtype, batch_size, make_team, xp=np):
     return losses, vae.params, evaluate(model, images, eps, 40)
 
 
-def rank_main(path, dtype, batch_size):
+SETTINGS = [("float32", 10, 1e-5), ("float64", 10, 1e-12),
+            ("float64", 3, 1e-12)]         # and the error that is allowed
+
+
+def rank_main(path):
     """What each rank of the next test runs; every rank writes a file."""
     comm = distributed.communicator()
-    found = hundred_steps(dtype, batch_size,
-                          lambda vae: distributed.Distributed(vae, comm, 3))
+    found = [hundred_steps(dtype, batch_size,
+                           lambda vae: distributed.Distributed(vae, comm, 3))
+             for dtype, batch_size, _ in SETTINGS]
     Path(f"{path}.{comm.rank}").write_bytes(pickle.dumps(found))
 
 
@@ -85,28 +94,27 @@ def finish(process, seconds=60):
 
 @needs_mpi
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4])
-@pytest.mark.parametrize("dtype, batch_size, error", [
-    ("float32", 10, 1e-5), ("float64", 10, 1e-12), ("float64", 3, 1e-12)])
-def test_ranks_compute_what_one_process_does(tmp_path, ranks, dtype,
-                                             batch_size, error):
+def test_ranks_compute_what_one_process_does(tmp_path, ranks):
     path = tmp_path / "rank"
     printed, status = finish(mpiexec(ranks, "-c", (
         "from test_distributed import rank_main\n"
-        f"rank_main({str(path)!r}, {dtype!r}, {batch_size})")))
+        f"rank_main({str(path)!r})")))
     assert status == 0, printed
-    want = hundred_steps(dtype, batch_size, lambda vae: vae)
-    all_found = [pickle.loads(Path(f"{path}.{rank}").read_bytes())
-                 for rank in range(ranks)]
-    for losses, params, elbo in all_found:
-        np.testing.assert_allclose(losses, want[0], error)
-        np.testing.assert_allclose(elbo, want[2], error)
-        for name, p in want[1].items():
-            assert params[name].dtype == dtype
-            np.testing.assert_allclose(params[name], p, error,
-                                       error * abs(p).max())
-            # and all ranks have the same, to the last bit
-            np.testing.assert_array_equal(params[name],
-                                          all_found[0][1][name])
+    every = zip(*(pickle.loads(Path(f"{path}.{rank}").read_bytes())
+                  for rank in range(ranks)))
+    for (dtype, batch_size, error), all_found in zip(SETTINGS, every,
+                                                     strict=True):
+        want = hundred_steps(dtype, batch_size, lambda vae: vae)
+        for losses, params, elbo in all_found:
+            np.testing.assert_allclose(losses, want[0], error)
+            np.testing.assert_allclose(elbo, want[2], error)
+            for name, p in want[1].items():
+                assert params[name].dtype == dtype
+                np.testing.assert_allclose(params[name], p, error,
+                                           error * abs(p).max())
+                # and all ranks have the same, to the last bit
+                np.testing.assert_array_equal(params[name],
+                                              all_found[0][1][name])
 
 
 class OneRank:
@@ -414,6 +422,88 @@ def test_the_model_is_its_formula():
         1e-3 + 1e-3 + 3e-4 + 4e-5 + 6e-3)
     assert machine.step(1, 10, 10 ** 6, 100) == pytest.approx(
         1e-3 + 0.1 + 0.1)
+
+
+def test_scaling_prints_what_the_model_says(capsys):
+    demo = load_demo("scaling.py")
+    machine = demo.Machine(2e-3, 3e-9, 4e-4, 5e-6, 6e9)
+    demo.print_machine(SimpleNamespace(size=2), 1, machine)
+    printed = capsys.readouterr().out
+    assert printed.startswith("2 ranks, 1 on this machine\n")
+    assert re.findall(r"(\d+\.\d+) (ms|ns|us|GB/s)", printed) == [
+        ("2.00", "ms"), ("3.00", "ns"), ("0.40", "ms"), ("5.0", "us"),
+        ("6.00", "GB/s")]
+    demo.print_predictions(machine, 70_000)
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ("batch 1 rank 8 ranks 64 ranks 256 ranks "
+                            "1,024 ranks pays to").split()
+    for line, (larger, batch) in zip(lines, itertools.product(
+            (1, 100), (32, 1024, 32768)), strict=True):
+        def speedup(R):
+            return (machine.step(1, batch, 70_000, larger)
+                    / machine.step(R, batch, 70_000, larger))
+        found = re.match(rf"network x {larger} +{batch:,}(.*?)([\d,]+)$", line)
+        steps = re.findall(r"(\S+) (ms|s) +x (\S+)", found[1])
+        for R, (took, unit, faster) in zip((1, 8, 64, 256, 1024), steps,
+                                           strict=True):
+            seconds = machine.step(R, batch, 70_000, larger)
+            assert float(took) * {"ms": 1e-3, "s": 1}[unit] == pytest.approx(
+                seconds, abs=0.051 * {"ms": 1e-3, "s": 1}[unit])
+            assert (unit == "ms") == (seconds < 1)
+            assert float(faster) == pytest.approx(speedup(R), abs=0.051)
+        pays = int(found[2].replace(",", ""))
+        assert speedup(pays) >= pays / 2 and (
+            pays == 1024 or speedup(2 * pays) < pays)
+
+
+def test_scaling_draws_speed_ups(monkeypatch, tmp_path):
+    demo = load_demo("scaling.py")
+    machine = demo.Machine(2e-3, 3e-9, 4e-4, 5e-6, 6e9)
+    axes = drawn(monkeypatch, demo.draw, tmp_path / "a.png", machine, 70_000)
+    ranks = 2 ** np.arange(11)
+    for ax, larger in zip(axes, (1, 100), strict=True):
+        *lines, ideal, half = (line.get_xydata() for line in ax.lines)
+        for line, batch in zip(lines, (32, 1024, 32768), strict=True):
+            steps = [machine.step(R, batch, 70_000, larger) for R in ranks]
+            np.testing.assert_allclose(line, np.transpose([
+                ranks, steps[0] / np.array(steps)]))
+        np.testing.assert_allclose(ideal[:, 1], ranks)
+        np.testing.assert_allclose(half[:, 1], ranks / 2)
+        assert ax.get_title() == (f"network x {larger}: "
+                                  f"{70_000 * larger:,} parameters")
+    legend = axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "32", "1,024", "32,768", "ideal", "half of it"]
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_scaling_takes_a_step_apart(monkeypatch, size):
+    demo = load_demo("scaling.py")
+    # what each kind of work would take: 1 ms + 0.2 ms an image, and so on
+    sent = []
+    comm = SimpleNamespace(size=size, rank=0, Allreduce=lambda mine, total: (
+        sent.append(len(mine))))
+
+    def clock(comm, work, times):
+        before = len(sent), len(worked)
+        work()
+        if len(sent) > before[0]:
+            return 3e-5 if sent[-1] == 1 else 3e-5 + 4 * sent[-1] / 2e9
+        return 1e-3 + 2e-4 * worked[-1] if len(worked) > before[1] else 7e-4
+    worked, vae = [], conv_vae((8, 8, 1), filters=2, rng=0)
+    really = vae.loss_and_grads
+    vae.loss_and_grads = lambda x, eps: (worked.append(len(x)),
+                                         really(x, eps))[1]
+    monkeypatch.setattr(demo, "clock", clock)
+    x, eps = np.zeros((64, 8, 8, 1), "f4"), vae.noise(64, 0)
+    args = SimpleNamespace(latency=None, bandwidth=None)
+    found = demo.measure(comm, vae, x, eps, args)
+    P = sum(p.size for p in vae.params.values())
+    # on two ranks: two messages, and each byte goes to the other and back
+    assert found == pytest.approx((1e-3, 7e-4 / P, 2e-4, *(
+        (2e-5, 1.25e9) if size == 1 else (1.5e-5, 2e9))), rel=1e-6)
+    given = SimpleNamespace(latency=1.0, bandwidth=2.0)
+    assert demo.measure(comm, vae, x, eps, given)[3:] == (1, 2)
 
 
 @needs_mpi

@@ -1,5 +1,8 @@
 """The page decodes as Python does, and does what it says: in a browser."""
+import base64
+import io
 import json
+import math
 import re
 import shutil
 import time
@@ -7,6 +10,8 @@ import time
 import matplotlib
 import numpy as np
 import pytest
+from PIL import Image
+from scipy.stats import norm
 from test_own_data import pictures
 from test_plots import compass
 
@@ -127,6 +132,25 @@ def test_bits_in_bytes_are_not_taken_for_greys(tmp_path):
                    data)
 
 
+def test_points_are_spread_and_keep_their_codes_and_labels():
+    vae, data = conv_vae((8, 12, 1), filters=2, rng=0), dataset((8, 12, 1))
+    few = explorer.points(vae, data, 60)
+    places = np.linspace(0, 129, 60).astype(int)
+    codes = vae.encode(vae.asarray(data.test_images[places]))
+
+    def content(text):
+        return base64.b64decode(text.split(",")[-1])
+    for name, want in zip(("mu", "logvar"), codes):
+        np.testing.assert_allclose(np.frombuffer(content(few[name]), "<f4"),
+                                   want.ravel(), 1e-5, 1e-6)
+    assert list(content(few["labels"])) == data.test_labels[places].tolist()
+    assert few["names"] == ["red", "green", "</script>"]
+    sheet = np.array(Image.open(io.BytesIO(content(few["sprite"]))))
+    cells = sheet.reshape(2, 8, 50, 12).swapaxes(1, 2).reshape(100, 8, 12, 1)
+    np.testing.assert_array_equal(cells[:60], data.test_images[places])
+    assert not cells[60:].any()
+
+
 def test_large_images_are_not_all_tried(tmp_path, monkeypatch):
     tried = []
     monkeypatch.setattr(explorer, "points", lambda vae, data, count: (
@@ -210,6 +234,21 @@ def test_explore_a_model_alone(monkeypatch, tmp_path, capsys, damaged):
     assert ("damaged" if damaged else "there is no") in re.search(
         "note: no test images are shown: .*", capsys.readouterr().out)[0]
     assert parts_of(tmp_path / "a.html")["points"] is None
+
+
+def test_explore_opens_a_window_instead(monkeypatch, tmp_path, capsys):
+    demo, shown = load("explore.py"), []
+    monkeypatch.setattr(demo, "open_window", lambda *what: shown.append(what))
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: shown.append("show"))
+    monkeypatch.chdir(tmp_path)
+    demo.main(arguments(demo, monkeypatch, "--matplotlib", "--model",
+                        "mnist"))
+    (vae, title, data), show = shown
+    assert (title, show) == ("MNIST", "show") and not list(tmp_path.iterdir())
+    z = np.zeros((1, 2), "f4")
+    np.testing.assert_array_equal(vae.decode(z),
+                                  load_pretrained("mnist").decode(z))
+    np.testing.assert_array_equal(data.test_labels, load_mnist().test_labels)
 
 
 @pytest.mark.parametrize("name, content, sentence", [
@@ -353,6 +392,58 @@ def image_of(browser, id="image"):
 LOADED = "return points.sheet.complete"
 
 
+def pixels_of(browser, id):
+    """Return what is on a canvas: (rows, columns, RGBA)."""
+    high, wide, found = browser.execute_script("""
+        const from = document.getElementById(arguments[0]);
+        const copy = document.createElement("canvas");
+        copy.width = from.width;
+        copy.height = from.height;
+        const brush = copy.getContext("2d", { willReadFrequently: true });
+        brush.drawImage(from, 0, 0);
+        const { width, height, data } = brush.getImageData(
+          0, 0, copy.width, copy.height);
+        return [height, width, Array.from(data)];""", id)
+    return np.reshape(found, (high, wide, 4))
+
+
+def assert_shown(browser, id, image, paper=(255,) * 3, ink=(17,) * 3):
+    """A canvas must show an image (H, W, C), its ink in the ink's colour."""
+    rgb = image * 255 if image.shape[-1] == 3 else (
+        np.array(paper) + (np.array(ink) - np.array(paper)) * image)
+    found = pixels_of(browser, id)
+    np.testing.assert_allclose(found[..., :3], rgb, atol=1)
+    assert (found[..., 3] == 255).all()
+
+
+def painted(browser):
+    """Return all that drawPlane does: [what, ink, alpha, arguments], ..."""
+    return browser.execute_script("""
+        const calls = [], names = ["fillRect", "drawImage", "arc", "moveTo",
+          "lineTo", "ellipse", "fillText"];
+        for (const name of names) {
+          const really = paint[name];
+          paint[name] = (...what) => {
+            calls.push([name, paint.fillStyle, paint.globalAlpha, what.map(
+              (w) => w === background ? "background" : w === dots ? "dots"
+                : w)]);
+            really.apply(paint, what);
+          };
+        }
+        drawPlane();
+        for (const name of names) delete paint[name];
+        return calls;""")
+
+
+def four_numbers():
+    """A VAE of oblong images whose codes, four numbers each, lie apart."""
+    vae = conv_vae((8, 12, 1), 4, filters=2, rng=0)
+    for name, p in vae.params.items():
+        p *= 2 + name.startswith("encoder")
+    vae.params["encoder.5.b"][4:] = [-1, -2, -3, 0]        # log-variances
+    return vae
+
+
 def z_of(browser):
     return browser.execute_script("return Array.from(state.z)")
 
@@ -409,13 +500,14 @@ def test_decoding_is_quick(page):
 @in_a_browser
 def test_the_pointer_decodes_where_it_is(page):
     from selenium.webdriver.common.action_chains import ActionChains
-    browser = page(load_pretrained("mnist"), load_mnist())
+    browser = page(four_numbers(), dataset((8, 12, 1)))
     before, plane = image_of(browser), browser.find_element("id", "plane")
     ActionChains(browser).move_to_element_with_offset(      # right and up
         plane, plane.size["width"] // 4, -plane.size["height"] // 8).perform()
     wait_until(lambda: image_of(browser) != before)
     reach = browser.execute_script("return REACH")
-    assert z_of(browser) == pytest.approx([reach / 2, reach / 4], abs=0.05)
+    assert z_of(browser) == pytest.approx([reach / 2, reach / 4, 0, 0],
+                                          abs=0.05)
     assert browser.find_element("id", "z").text.startswith("(")
 
 
@@ -504,6 +596,198 @@ def test_the_plane_is_the_right_way_up(page):
 
 
 @in_a_browser
+def test_the_plane_is_painted_from_its_parts(page, screen):
+    vae, data = four_numbers(), dataset((8, 12, 1))
+    vae.encoder.layers[-1].params["w"][...] *= 0.34     # ticks are 2 apart
+    browser = page(vae, data)
+    wait_until(lambda: browser.execute_script(LOADED))
+    screen(1280, 900, 2, "light")                # two pixels to a CSS pixel
+    wait_until(lambda: browser.execute_script("return unit") == 2)
+    mu, logvar = vae.encode(vae.asarray(data.test_images))
+    sizes = np.sort(abs(mu), axis=None)
+    reach, width, unit = browser.execute_script(
+        "return [REACH, plane.width, unit]")
+    assert reach == pytest.approx(1.05 * sizes[int(0.995 * 520)], rel=1e-5)
+    assert 6 < reach < 7
+
+    def place(z):
+        return [(1 + z[..., 0] / reach) / 2 * width,
+                (1 - z[..., 1] / reach) / 2 * width]
+    before = painted(browser)
+    assert before[0] == ["fillRect", "#ffffff", 1, [0, 0, width, width]]
+    assert [[alpha, *what] for name, _, alpha, what in before
+            if name == "drawImage"] == [
+        [0.4, "background", 0, 0], [1, "dots", 0, 0]]
+    assert "ellipse" not in [name for name, *_ in before]
+    check_ticks(before, place, width)
+
+    a, b = np.array([[1.0, 1, 0, 0.5], [-1, 2, 1, 0]])
+    browser.execute_script("""
+        choose(7);
+        setEnd("a", Float64Array.from(arguments[0]));
+        setEnd("b", Float64Array.from(arguments[1]));
+        moveTo([0.5, -1, 0, 2]);""", a.tolist(), b.tolist())
+    calls = painted(browser)
+
+    def of(name):
+        return [what for called, *_, what in calls if called == name]
+    ellipse, = of("ellipse")                           # one sigma around mu
+    np.testing.assert_allclose(ellipse, [
+        *place(mu[7]), *np.exp(logvar[7, :2] / 2) * width / (2 * reach), 0, 0,
+        2 * math.pi], 1e-4)
+    check_marks(of, place, a, b, unit)
+
+    images = [vae.decode(z[None].astype("f4"), True)[0]
+              for z in np.linspace(a, b, 12)]
+    assert_shown(browser, "strip", np.concatenate(images, axis=1))
+    for box, left in ("show-points", [[1, "background", 0, 0]]), (
+            "landscape", []):
+        browser.find_element("id", box).click()
+        assert [[alpha, *what] for name, _, alpha, what in painted(browser)
+                if name == "drawImage"] == left
+
+
+def check_ticks(calls, place, width):
+    """Of a plane that reaches beyond 6: ticks at even numbers."""
+    ticks = {text: at for name, _, _, (text, *at) in calls
+             if name == "fillText"}
+    at = [place(np.array([z, z])) for z in (-4, -2, 0, 2, 4)]
+    labels = "−4", "−2", "0", "2", "4"
+    assert list(ticks) == [*labels, "z[0]", "z[1]"]
+    for label, (_, y) in zip(labels, at):    # the later ones, on the left
+        assert ticks[label] == pytest.approx([10, y + 8])
+    below = [what for name, *_, what in calls if name == "fillText"][:-2:2]
+    assert below == [[label, pytest.approx(x - 8), width - 12]
+                     for label, (x, _) in zip(labels, at)]
+    assert ticks["z[0]"] == [width - 68, width - 12]
+    assert ticks["z[1]"] == [10, 32]
+
+
+def check_marks(of, place, a, b, unit):
+    """The way from a to b, its ends and letters, and a cross at the code."""
+    *way, right, down = of("lineTo")
+    np.testing.assert_allclose(way, np.transpose(place(np.linspace(a, b, 61))))
+    here = place(np.array([0.5, -1]))
+    for [x, y], along in (right, [1, 0]), (down, [0, 1]):
+        np.testing.assert_allclose([x, y], here + 13 * unit * np.array(along))
+    np.testing.assert_allclose(of("moveTo"), [
+        here + 13 * unit * np.array([-1, 0]),
+        here + 13 * unit * np.array([0, -1])])
+    np.testing.assert_allclose(of("arc"), [
+        [*place(z), size * unit, 0, 2 * math.pi]
+        for z, size in ((a, 10), (b, 10), (np.array([0.5, -1]), 8))])
+    letters = {text: at for text, *at in of("fillText") if text in ("A", "B")}
+    for letter, z in ("A", a), ("B", b):
+        assert np.hypot(*np.subtract(letters[letter], place(z))) < 10 * unit
+
+
+@in_a_browser
+def test_a_dot_has_the_colour_of_its_class(page):
+    vae, data = four_numbers(), dataset((8, 12, 1))
+    browser = page(vae, data)
+    wait_until(lambda: browser.execute_script(LOADED))
+    found = browser.execute_script("""
+        const copy = document.createElement("canvas");
+        copy.width = copy.height = dots.width;
+        const brush = copy.getContext("2d", { willReadFrequently: true });
+        brush.drawImage(dots, 0, 0);
+        return Array.from({ length: points.count }, (_, i) =>
+          Array.from(brush.getImageData(...pointOf(i), 1, 1).data));""")
+    want = [colour(c) for c in data.test_labels]
+    inside = np.array([alpha == 191 for *_, alpha in found])   # by itself
+    assert inside.mean() > 0.5
+    np.testing.assert_allclose(np.array(found)[inside, :3], 255 * np.array(
+        want)[inside], atol=2)
+
+
+@in_a_browser
+def test_the_numbers_and_images_of_a_code(page):
+    vae, data = four_numbers(), dataset((8, 12, 1))
+    browser = page(vae, data)
+    wait_until(lambda: browser.execute_script(LOADED))
+
+    def text(id):
+        return browser.find_element("id", id).text
+
+    def image(z):
+        return vae.decode(np.array([z], "f4"), True)[0]
+    z = [0.5, -1.0, 0.0, 2.0]
+    browser.execute_script("moveTo(arguments[0])", z)
+    assert text("z") == "(0.50, −1.00, 0.00, 2.00)"
+    nats = norm.logpdf(z).sum()
+    assert text("density") == f"{math.exp(nats):.3g}, or −{-nats:.2f} nats"
+    browser.execute_script("""           // the median of the last thirty
+        times = [...Array(20).fill(1), ...Array(8).fill(2),
+                 ...Array(11).fill(3)];
+        draw();""")
+    assert text("time") == "2.0 ms"
+    assert_shown(browser, "image", image(z))
+    assert [float(slider.get_attribute("value")) for slider in
+            browser.find_elements("css selector", "#sliders input")] == (
+        pytest.approx(z, abs=0.026))                     # their step is 0.05
+
+    assert not browser.find_element("id", "point").is_displayed()
+    chosen = 100                              # in the sheet's third row
+    browser.execute_script("choose(arguments[0])", chosen)
+    assert browser.find_element("id", "point").is_displayed()
+    assert browser.find_element("id", "noise").is_displayed()
+    assert not browser.find_element("id", "no-point").is_displayed()
+    assert text("input-name") == data.class_names[chosen % 3]
+    (mu,), (logvar,) = vae.encode(vae.asarray(data.test_images[[chosen]]))
+    eps = np.array(browser.execute_script("return Array.from(state.eps)"))
+    sigma = np.exp(logvar / 2)
+    np.testing.assert_allclose(z_of(browser), mu + sigma * eps, 1e-4)
+    assert_shown(browser, "input", data.test_images[chosen])
+    assert_shown(browser, "reconstruction", image(mu))
+    assert_shown(browser, "sample", image(z_of(browser)))
+    assert_shown(browser, "image", image(z_of(browser)))
+    assert text("amount") == "1.00"
+    said = [[float(n.replace("−", "-")) for n in
+             re.findall(r"−?\d+\.\d\d", part)]
+            for part in text("formula").split(";")]
+    np.testing.assert_allclose(said, np.transpose([
+        z_of(browser), mu, np.ones(4), sigma, eps])[:2], atol=0.0051)
+
+
+@in_a_browser
+def test_epsilon_is_drawn_from_a_normal(page):
+    browser = page(conv_vae((8, 8, 1), filters=2, rng=0))
+    draws = np.array(browser.execute_script(
+        "return Array.from({ length: 10000 }, normal)"))
+    # five standard errors of the mean, of the variance, of a share
+    assert abs(draws.mean()) < 5 / 100
+    assert abs(draws.var() - 1) < 5 * math.sqrt(2) / 100
+    for z in -2, -1, 1, 2:
+        assert abs((draws < z).mean() - norm.cdf(z)) < 5 * 0.5 / 100
+
+
+@in_a_browser
+def test_a_point_is_taken_from_near_and_only_if_its_class_is_shown(page):
+    browser = page(four_numbers(), dataset((8, 12, 1)))
+    wait_until(lambda: browser.execute_script(LOADED))
+    taken = browser.execute_script("""
+        const lonely = Array.from({ length: points.count }, (_, i) => i).find(
+          (i) => {
+            const [x, y] = pointOf(i);
+            return Array.from({ length: points.count }, (_, k) => pointOf(k))
+              .every(([a, b], k) => k === i
+                     || Math.hypot(a - x, b - y) > 40 * unit); });
+        const [x, y] = pointOf(lonely), at = (right, up) => nearestPoint(
+          x + right * unit, y - up * unit) === lonely;
+        const found = [at(13, 0), at(0, -13), at(-9, 9), at(15, 0), at(0, 15),
+                       at(-11, 11)];
+        state.shown.delete(points.labels[lonely]);
+        return [...found, at(0, 0)];""")
+    assert taken == [True, True, True, False, False, False, False]
+    chosen = browser.execute_script("""
+        return [0, -1].map((found) => {
+          nearestPoint = () => found;
+          plane.click();
+          return state.chosen; });""")
+    assert chosen == [0, 0]                     # there is nothing to choose
+
+
+@in_a_browser
 def test_grey_and_colour_come_through_exactly(page):
     vae = conv_vae((8, 12, 3), filters=2, likelihood="continuous", rng=0)
     data = dataset((8, 12, 3), np.uint8)
@@ -512,11 +796,17 @@ def test_grey_and_colour_come_through_exactly(page):
     shown = browser.execute_script("return Array.from(inputImage(129))")
     np.testing.assert_allclose(np.reshape(shown, (8, 12, 3)),
                                data.test_images[129] / 255, 1e-6)
+    frame = browser.find_element("id", "frame")
+    assert "ink" not in frame.get_attribute("class").split()
+    browser.execute_script("choose(129)")
+    assert_shown(browser, "input", data.test_images[129] / 255)
 
 
 @in_a_browser
 def test_the_legend_filters(page):
-    browser = page(load_pretrained("mnist"), load_mnist())
+    vae = load_pretrained("mnist")               # whose codes have clusters,
+    vae.decoder = conv_vae(filters=2).decoder    # but whose plane takes long
+    browser = page(vae, load_mnist())
     count = """
         const copy = document.createElement("canvas");
         copy.width = copy.height = dots.width;
@@ -541,20 +831,35 @@ def test_the_legend_filters(page):
 @pytest.mark.parametrize("way", ["straight", "spherical"])
 def test_the_path_plays(page, way):
     from minivae.extras.explorer import paths
-    vae = load_pretrained("mnist")
-    browser = page(vae)
+    browser = page(conv_vae((8, 8, 1), filters=2, rng=0))
     keys(browser, "ARROW_RIGHT", "ARROW_RIGHT", "a", "HOME")
-    for _ in range(4):
-        keys(browser, "ARROW_UP")
+    keys(browser, *["ARROW_UP"] * 4, *["ARROW_LEFT"] * 3)
     browser.find_element("id", "set-b").click()
     browser.find_element("css selector", f"input[value={way}]").click()
     a, b = (np.array(browser.execute_script(f"return Array.from(state.{end})"))
             for end in "ab")
-    assert a == pytest.approx([0.2, 0]) and b == pytest.approx([0, 0.4])
+    assert a == pytest.approx([0.2, 0]) and b == pytest.approx([-0.3, 0.4])
     want = getattr(paths, way)(a, b, 5)
     got = [browser.execute_script(f"return Array.from(onTheWay({t}))")
            for t in np.linspace(0, 1, 5)]
     np.testing.assert_allclose(got, want, atol=1e-12)
+
+    # three seconds from A to B, and as many back
+    at = """
+        const start = performance.now(), really = requestAnimationFrame;
+        let step;
+        window.requestAnimationFrame = (work) => { step = work; return 1; };
+        play();
+        const seen = arguments[0].map((seconds) => {
+          step(start + 1000 * seconds + 1);
+          return Array.from(state.z); });
+        play();
+        window.requestAnimationFrame = really;
+        return seen;"""
+    seconds = [0, 0.75, 1.5, 3, 4.5, 5.25, 6, 6.75]
+    np.testing.assert_allclose(
+        browser.execute_script(at, seconds),
+        [want[i] for i in (0, 1, 2, 4, 2, 1, 0, 1)], atol=0.01)
 
     play = browser.find_element("id", "play")
     play.click()
@@ -569,7 +874,7 @@ def test_the_path_plays(page, way):
 
 @in_a_browser
 def test_keys_move_and_hide(page):
-    browser = page(load_pretrained("mnist"))
+    browser = page(conv_vae((8, 8, 1), filters=2, rng=0))
     keys(browser, "ARROW_RIGHT", "ARROW_UP")
     assert z_of(browser) == pytest.approx([0.1, 0.1])
     keys(browser, "ARROW_LEFT", "ARROW_LEFT", "ARROW_DOWN", "ARROW_DOWN")
@@ -577,9 +882,25 @@ def test_keys_move_and_hide(page):
     before = image_of(browser)
     keys(browser, "HOME")
     assert z_of(browser) == [0, 0] and image_of(browser) != before
+    keys(browser, *["ARROW_LEFT"] * 40, *["ARROW_UP"] * 40)    # to the edge
+    assert z_of(browser) == [-3, 3]
+    browser.execute_script("""
+        for (const key of ["ArrowRight", "ArrowDown"]) {
+          plane.dispatchEvent(new KeyboardEvent("keydown", {
+            key, shiftKey: true }));
+        }""")
+    assert z_of(browser) == pytest.approx([-2.5, 2.5])
     box = browser.find_element("id", "landscape")
-    keys(browser, "l")
+    keys(browser, "l", "a", "p")
     assert not box.is_selected()
+    ends = browser.execute_script("return [...state.a, ...state.b]")
+    assert ends == pytest.approx([-2.5, 2.5, 2.5, -2.5])
+    keys(browser, "p")
+    assert browser.execute_script("return state.playing") is None
+    taken = browser.execute_script("""
+        return ["Home", "Tab"].map((key) => !plane.dispatchEvent(
+          new KeyboardEvent("keydown", { key, cancelable: true })));""")
+    assert taken == [True, False]              # Tab still leaves the plane
     assert browser.switch_to.active_element == browser.find_element(
         "id", "plane")
 
@@ -590,6 +911,12 @@ def test_more_numbers_get_sliders_and_axes(page):
                    dataset((8, 8, 1)))
     sliders = browser.find_elements("css selector", "#sliders input")
     assert len(sliders) == 4
+    for id, chosen in ("across", 0), ("up", 1):
+        options = browser.find_elements("css selector", f"#{id} option")
+        assert [option.text for option in options] == [
+            "z[0]", "z[1]", "z[2]", "z[3]"]
+        assert [option.is_selected() for option in options] == [
+            k == chosen for k in range(4)]
     browser.execute_script("arguments[0].value = 2; arguments[0].dispatchEvent"
                            "(new Event('input'))", sliders[3])
     assert z_of(browser) == [0, 0, 0, 2]
@@ -599,6 +926,11 @@ def test_more_numbers_get_sliders_and_axes(page):
         """)
     keys(browser, "ARROW_LEFT")
     assert z_of(browser)[3] == pytest.approx(1.9)
+    x, _ = browser.execute_script("return placeOf([9, 0, 9, 0])")
+    assert x == browser.execute_script("return plane.width / 2")
+    texts = [what[0] for name, *_, what in painted(browser)
+             if name == "fillText"]
+    assert {"z[3]", "z[1]"} < set(texts) and "z[0]" not in texts
     assert "4 numbers" in browser.find_element("css selector", "header").text
 
 
@@ -615,9 +947,26 @@ def test_the_timeline_shows_the_frames(page):
         slider.value = 0;
         slider.dispatchEvent(new Event("input"));""")
     assert title.text == "after 0"
-    assert browser.find_element("id", "frame").get_attribute("src") != source
-    browser.find_element("id", "play-time").click()
-    wait_until(lambda: title.text != "after 0")
+    frame, play = (browser.find_element("id", id)
+                   for id in ("frame", "play-time"))
+    assert frame.get_attribute("src") != source
+    assert frame.get_attribute("alt") == "The landscape, after 0"
+    assert "ink" in frame.get_attribute("class").split()   # light in the dark
+    assert browser.find_element("id", "timeline").get_attribute("max") == "2"
+    browser.execute_script("""                 // each frame, as it is shown
+        window.seen = [];
+        new MutationObserver(([{ target }]) => seen.push(target.textContent))
+          .observe(document.getElementById("frame-title"),
+                   { childList: true });""")
+    play.click()
+    assert play.text == "Stop"
+    wait_until(lambda: len(browser.execute_script("return seen")) > 3)
+    play.click()
+    assert play.text == "Play"
+    seen = browser.execute_script("return seen")
+    assert seen[:4] == ["after 1", "after 2", "after 0", "after 1"]
+    time.sleep(0.6)
+    assert browser.execute_script("return seen") == seen
 
 
 @pytest.fixture
@@ -660,6 +1009,68 @@ def test_it_fits_and_follows_the_screen(page, screen, width, height, scheme):
 
 
 @in_a_browser
+def test_ink_is_light_on_a_dark_screen(page, screen):
+    vae, data = four_numbers(), dataset((8, 12, 1))
+    browser = page(vae, data)
+    wait_until(lambda: browser.execute_script(LOADED))
+    browser.execute_script("""
+        choose(7);
+        setEnd("a", new Float64Array(4));
+        setEnd("b", new Float64Array(4));
+        moveTo([0, 0, 1, 2]);""")
+    screen(1280, 900, 1, "dark")
+    wait_until(lambda: browser.execute_script("return paper[0] < 128"))
+    colours = (26, 27, 30), (242, 242, 238)                  # page.css
+    assert z_of(browser) == [0, 0, 1, 2]           # it stays where it was
+    z = np.array([z_of(browser), [0] * 4], "f4")
+    mu, _ = vae.encode(vae.asarray(data.test_images[7:8]))
+    image, middle = vae.decode(z, True)
+    for id, want in (("input", data.test_images[7]), ("image", image),
+                     ("reconstruction", vae.decode(mu, True)[0]),
+                     ("strip", np.concatenate([middle] * 12, axis=1))):
+        assert_shown(browser, id, want, *colours)
+    # and so is the landscape: its first cell's first pixel
+    reach, first = browser.execute_script("return [REACH, fromX(plane.width "
+                                          "/ CELLS / 2)]")
+    assert first == pytest.approx(-reach * 23 / 24)
+    z[0, :2] = first, -first
+    p = vae.decode(z[:1], True)[0, 0, 0]
+    want = colours[0] + p * np.subtract(colours[1], colours[0])
+    corner = """
+        const copy = document.createElement("canvas");
+        copy.width = copy.height = 1;
+        const brush = copy.getContext("2d", { willReadFrequently: true });
+        brush.drawImage(background, 0, 0);
+        return Array.from(brush.getImageData(0, 0, 1, 1).data).slice(0, 3);"""
+    wait_until(lambda: browser.execute_script(corner) == pytest.approx(
+        want, abs=2))
+
+
+@in_a_browser
+def test_the_python_beside_it_can_be_read(page):
+    browser = page(conv_vae((8, 8, 1), filters=2))
+    details = browser.find_elements("css selector", "#python details")
+    for found, want in zip(details, explorer.python_sources(), strict=True):
+        head, code = (found.find_element("css selector", tag).get_attribute(
+            "textContent") for tag in ("summary", "pre"))
+        assert head == f"{want['name']}: {want['file']}, line {want['line']}"
+        assert code == want["source"]
+        source = (explorer.PACKAGE / want["file"]).read_text(encoding="utf-8")
+        assert source.splitlines()[want["line"] - 1].strip().startswith(
+            f"def {want['name'].split('.')[-1]}(")
+
+
+@in_a_browser
+def test_without_images_their_card_is_hidden(page):
+    browser = page(conv_vae((8, 8, 1), filters=2))
+    for id in "point-card", "show-points", "timeline-card":
+        assert not browser.find_element("id", id).is_displayed()
+    assert browser.execute_script("return REACH") == 3
+    assert [what for name, _, alpha, what in painted(browser)
+            if name == "drawImage" and alpha == 1][0] == ["background", 0, 0]
+
+
+@in_a_browser
 def test_one_number_gives_a_line(page):
     vae = conv_vae((8, 8, 1), 1, filters=2, rng=0)
     browser = page(vae, dataset((8, 8, 1)))
@@ -676,11 +1087,13 @@ def test_one_number_gives_a_line(page):
     rows = {browser.execute_script(f"return pointOf({i})[1] / plane.height")
             for i in range(6)}
     assert sorted(rows) == pytest.approx([1 / 6, 3 / 6, 5 / 6], abs=0.01)
-    browser.execute_script("""
-        const [x, y] = pointOf(7), box = plane.getBoundingClientRect();
+    click = """
+        const [x, y] = pointOf(arguments[0]);
+        const box = plane.getBoundingClientRect();
         plane.dispatchEvent(new MouseEvent("click", {
           clientX: box.left + x / plane.width * box.width,
-          clientY: box.top + y / plane.height * box.height }));""")
+          clientY: box.top + y / plane.height * box.height }));"""
+    browser.execute_script(click, 7)
     assert browser.execute_script("return points.labels[state.chosen]") == 1
     painted = """
         const copy = document.createElement("canvas");
@@ -722,7 +1135,7 @@ def test_any_name_is_shown_as_it_is(page):
 
 @in_a_browser
 def test_all_that_one_can_use_has_a_name(page):
-    browser = page(load_pretrained("mnist"), load_mnist(),
+    browser = page(conv_vae((8, 8, 1), filters=2), dataset((8, 8, 1)),
                    [Frame("x", np.zeros((9, 9), "uint8"))])
     nameless = browser.execute_script("""
         return [...document.querySelectorAll("button, input, select, canvas")]

@@ -253,12 +253,13 @@ def test_sigmoid_at_its_ends(dtype):
                                rtol={"float32": 3e-7, "float64": 1e-15}[dtype])
 
 
-def test_glorot_keeps_the_size_of_signals():
-    rng = np.random.default_rng(0)
-    w = glorot_uniform((3, 2, 50, 70), rng)       # fans 6·50 and 6·70
-    assert abs(w).max() <= np.sqrt(6 / (6 * 120))
+@pytest.mark.parametrize("shape, fans", [
+    ((3, 2, 50, 70), 6 * 50 + 6 * 70), ((150, 210), 150 + 210)])
+def test_glorot_keeps_the_size_of_signals(shape, fans):
+    w = glorot_uniform(shape, np.random.default_rng(0))
+    assert abs(w).max() <= np.sqrt(6 / fans)
     # a uniform draw in ±a has the standard deviation a / √3
-    assert w.std() == pytest.approx(np.sqrt(2 / (6 * 120)), rel=0.01)
+    assert w.std() == pytest.approx(np.sqrt(2 / fans), rel=0.01)
     assert abs(w.mean()) < 4 * w.std() / np.sqrt(w.size)
     assert w.dtype == np.float32
 

@@ -104,7 +104,7 @@ def test_bernoulli_is_scipys():
 
 def test_gaussian_pixels_are_scipys():
     mean = 1 / (1 + np.exp(-logits))
-    want = scipy.stats.norm.logpdf(grey, mean, PIXEL_WIDTH).sum((1, 2, 3))
+    want = scipy.stats.norm.logpdf(grey, mean, 0.2).sum((1, 2, 3))
     np.testing.assert_allclose(gaussian_pixels_logpdf(grey, logits)[0], want,
                                rtol=1e-13)
 

@@ -345,13 +345,16 @@ def test_a_compressed_bomb_is_not_inflated(path):
 
 # ---- a model by name -------------------------------------------------------
 
-@pytest.mark.parametrize("name, title", [
-    ("fashion", "Fashion-MNIST"), ("Fashion", "Fashion-MNIST"),
-    ("MNIST", "MNIST")])
-def test_models_that_ship_are_found_by_name(name, title):
+@pytest.mark.parametrize("name, title, load", [
+    ("fashion", "Fashion-MNIST", load_fashion_mnist),
+    ("Fashion", "Fashion-MNIST", load_fashion_mnist),
+    ("MNIST", "MNIST", load_mnist)])
+def test_models_that_ship_are_found_by_name(name, title, load):
     found = find_model(name)
     assert found.title == title
     assert same(found.vae, load_pretrained(name.lower()))
+    for a, b in zip(found.load_data(), load(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

@@ -5,6 +5,8 @@ import subprocess
 import time
 from collections import Counter
 
+import mechanical
+import mechanical_js
 import mutants
 import pytest
 
@@ -28,6 +30,53 @@ def test_it_applies(mutant):
     assert broken != text
     if path.suffix == ".py":
         assert ast.dump(ast.parse(broken)) != ast.dump(ast.parse(text))
+
+
+def test_the_tests_that_should_notice_are_there():
+    every = {*sum([*(m.tests for m in ALL), *mutants.TESTS.values(),
+                   *mechanical.MORE.values()], [])}
+    texts = {path.stem.removeprefix("test_"): path.read_text(encoding="utf-8")
+             for path in (mutants.ROOT / "tests").glob("test_*.py")}
+    for file, _, name in (test.partition("::") for test in every):
+        name, _, _ = name.partition("[")
+        assert not name or f"def {name}(" in texts[file], (file, name)
+
+
+# ---- mistakes that nobody chose ---------------------------------------------
+
+def test_of_python_each_is_another_program():
+    sources = [mechanical.Source(name, path) for name, path in
+               mechanical.files() if name in ("train", "demos/common/fit")]
+    for source in sources:
+        texts = [m.patch[source.text] for m in mechanical.changes(source)]
+        dumps = {ast.dump(ast.parse(text)) for text in [*texts, source.text]}
+        assert len(dumps) > 25 and len(dumps) == len(texts) + 1
+
+
+def test_of_javascript_each_is_one_token_or_statement():
+    text = """// a + b
+const s = "x - 1", n = f(a, b);
+if (!n) return 1.5;
+paint.lineWidth = 2;
+for (let i = 0; i < n; i++) {
+  g(4 * unit);
+}
+"""
+    found = [(text[start:end], new)
+             for start, end, new in mechanical_js.changes(text)]
+    assert found == [
+        ("a, b", "b, a"), ("if (!n) return 1.5;", ";"), ("!", ""),
+        ("1.5", "3.0"), ("0", "1"), ("<", "<="), ("g(4 * unit);", ";"),
+        ("*", "/")]
+
+
+def test_those_that_were_judged_equivalent_are_there():
+    judged = mechanical.equivalent()
+    named = {line.split(": ")[0] for line in judged}
+    assert judged <= {f"{m.file}: {m.name}"
+                      for name, path in mechanical.files() if name in named
+                      for m in mechanical.changes(mechanical.Source(name,
+                                                                    path))}
 
 
 # ---- the runner, on a library with one function -----------------------------

@@ -15,8 +15,9 @@ from test_idx import a_set, idx_bytes, originals, write  # noqa: F401
 
 from minivae.data import FASHION_CLASSES
 from minivae.extras.images import own_pictures
+from minivae.extras.images.arrays import as_bytes
 from minivae.extras.images.idx import FILES
-from minivae.extras.images.labels import examples, hold_out
+from minivae.extras.images.labels import examples, hold_out, natural
 from minivae.extras.images.own_data import load_own
 
 from common.training_options import images_of, load_images
@@ -292,6 +293,18 @@ def test_all_ink_or_all_blank_is_said_before_training(tmp_path, grey, normal):
                        "their grey values with --likelihood continuous"):
         load_own(tmp_path / "a.npy")
     load_own(tmp_path / "a.npy", binary=False)
+
+
+def test_each_number_in_a_name_counts_for_its_order():
+    names = ["a 1 b 9", "a 1 b 10", "a 2 b 03", "a 2 b 3 c 7", "a 10 b 1"]
+    assert sorted(names[::-1], key=natural) == names
+
+
+def test_whole_numbers_that_are_nearly_black_are_no_greys():
+    dark = np.full((2, 8, 8, 1), 31.0)
+    with pytest.raises(ValueError, match="pixels from 31.0 to 31.0, but"):
+        as_bytes("x", dark, [])
+    np.testing.assert_array_equal(as_bytes("x", dark + 1, []), 32)
 
 
 def test_dark_photos(tmp_path):

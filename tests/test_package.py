@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from minivae.data import load_fashion_mnist
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "minivae"
 DESCRIPTION = PACKAGE / "README.md"
@@ -58,6 +60,9 @@ def test_the_description_needs_no_file_beside_it():
 @pytest.mark.parametrize("code", CODE, ids=["model", "training", "layer"])
 def test_the_descriptions_code_runs(code, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    few = load_fashion_mnist()
+    few = few._replace(train_images=few.train_images[:640])
+    monkeypatch.setattr("minivae.data.load_fashion_mnist", lambda: few)
     exec(code, {})
     if "check_layer" in code:
         assert "passed at a tolerance" in capsys.readouterr().out

@@ -3,6 +3,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 from scipy.stats import norm
 
 from minivae import VAE, Dense, Reshape, Sequential, conv_vae, plots
@@ -70,6 +71,7 @@ def test_ink_is_dark():
     ax = plots.Figure().subplots()
     plots.show(ax, np.array([[[0.0], [1.0]]]), "a title")
     assert ax.get_title() == "a title"
+    assert len(ax.get_xticks()) == len(ax.get_yticks()) == 0
     shown, = ax.images
     white, black = shown.cmap(shown.norm([0.0, 1.0]))[:, :3]
     assert (white == 1).all() and (black == 0).all()
@@ -81,6 +83,8 @@ def test_a_gif_has_its_frames_and_holds_the_last(tmp_path):
     save_gif(tmp_path / "a.gif", frames)
     movie = imageio.imread(tmp_path / "a.gif", index=None)
     assert movie.shape[:3] == (5, 30, 40)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.info["loop"] == 0                         # for ever
     greys = movie[:, 0, 0, 0].astype(int)
     assert greys[0] == 0 and greys[-1] == 255          # paper stays white
     assert (abs(greys - [0, 60, 120, 180, 255]) <= 4).all()
@@ -132,10 +136,29 @@ def test_the_landscape_is_as_large_as_a_screen():
     """20 × 20 cells of the tutorial's images as they are, small ones larger.
     """
     left, right, bottom, top = plots.MARGINS
-    for size, cells, larger in (28, 20, 1), (8, 20, 2), (64, 10, 1):
-        frame = plots.draw_landscape(conv_vae((size, size, 1), filters=2), "")
-        side = size * cells * larger
-        assert frame.shape[:2] == (side + bottom + top, side + left + right)
+    for H, W, cells, larger in ((28, 28, 20, 1), (8, 8, 20, 2),
+                                (64, 64, 10, 1), (56, 8, 12, 2)):
+        frame = plots.draw_landscape(conv_vae((H, W, 1), filters=2), "")
+        assert frame.shape[:2] == (H * cells * larger + bottom + top,
+                                   W * cells * larger + left + right)
+
+
+@pytest.mark.parametrize("D, limits", [(1, (0, 1)), (2, (0, 20))])
+def test_the_landscapes_axes_count_its_cells(monkeypatch, D, limits):
+    ax, = drawn(monkeypatch, plots.draw_landscape,
+                conv_vae((8, 8, 1), D, filters=2), "")
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 20), limits)
+    assert len(ax.get_yticks()) == (6 if D == 2 else 0)
+    prior = ", at quantiles of the prior"
+    assert ax.get_xlabel() == f"z[0]{prior}"
+    assert ax.get_ylabel() == (f"z[1]{prior}" if D == 2 else "")
+
+
+def test_a_figure_that_was_drawn_keeps_nothing():
+    figure = plots.Figure()
+    figure.subplots().plot([1, 2])
+    assert plots.pixels(figure).std() > 0
+    assert not figure.axes
 
 
 # ---- few and many ----------------------------------------------------------
@@ -144,6 +167,17 @@ def test_no_codes_and_no_images():
     vae = conv_vae((8, 8, 1), 3, filters=2, rng=0)
     assert plots.decode(vae, np.zeros((0, 3))).shape == (0, 8, 8, 1)
     assert plots.encode(vae, np.zeros((0, 8, 8, 1), bool)).shape == (0, 3)
+
+
+def test_bits_in_bytes_are_not_encoded_as_greys():
+    with pytest.raises(ValueError, match="bytes of 0 and 1, but a byte is a"):
+        plots.encode(compass(), np.ones((1, 2, 2, 1), "uint8"))
+
+
+def test_a_frame_is_saved_as_it_is(tmp_path):
+    frame = np.arange(12, dtype="uint8").reshape(3, 4)
+    plots.save_frame(tmp_path / "a.png", frame)
+    np.testing.assert_array_equal(imageio.imread(tmp_path / "a.png"), frame)
 
 
 def test_codes_are_computed_a_part_at_a_time(monkeypatch):

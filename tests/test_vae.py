@@ -307,8 +307,9 @@ def test_decode_and_sample_give_probabilities():
 
 
 def test_bad_inputs_get_a_sentence():
-    with pytest.raises(ValueError, match="latent_dim is 0"):
-        conv_vae(latent_dim=0)
+    for name in "latent_dim", "filters":
+        with pytest.raises(ValueError, match=f"conv_vae: {name} is 0"):
+            conv_vae(**{name: 0})
     for shape in (30, 28, 1), (4, 4, 1), (28, 26, 1):
         with pytest.raises(ValueError, match="multiples of 4, 8 or more"):
             conv_vae(shape)

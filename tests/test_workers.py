@@ -872,3 +872,10 @@ def test_more_processes_than_cores_and_images():
     with Workers(vae, SHAPE, count=16) as workers:
         loss, _ = workers.loss_and_grads(x, eps)
     assert loss == pytest.approx(vae.loss_and_grads(x, eps)[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("counted, want", [(None, 1), (7, 7)])
+def test_where_affinity_is_unknown_all_cores_count(monkeypatch, counted, want):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: counted)
+    assert cores() == want

@@ -471,8 +471,9 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   [paper, ink] = [shade("--paper"), shade("--ink")];
   paintLandscape();
   drawStrip();
+  const { z } = state;
   if (state.chosen >= 0) choose(state.chosen);
-  draw();
+  moveTo(z);                                     // which choose has moved
 });
 
 // ---- building the page ------------------------------------------------------

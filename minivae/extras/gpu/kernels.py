@@ -57,8 +57,7 @@ class Tile(NamedTuple):
 
 
 # for kernels that need neither
-ANY = Sizes(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0)
-TILE = Tile(64, 2, 1, 1, 8)
+ANY, TILE = Sizes._make([1] * 12), Tile._make([1] * 5)
 # of threads, for each processor: so that one can compute while others wait
 BLOCKS = 8
 
