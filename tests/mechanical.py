@@ -7,12 +7,12 @@
     python tests/mechanical.py --list          only say what they are
 
 mutants.txt is a list that people wrote. Here a program changes one operator,
-constant, argument or statement, anywhere in the package, the explorer's page
-and the demos; then the tests of that file run, as in mutants.py. The table
-says how many were caught, file by file. A mutant that survives is a hole in
-the tests, and the exit status is 1; or it is equivalent: it computes the same.
-Those that were judged to be are in equivalent.txt, each with its reason, and
-are not chosen again.
+constant, argument or statement, anywhere in the package (the explorer's page
+and the kernels for a GPU included) and the demos; then the tests of that file
+run, as in mutants.py. The table says how many were caught, file by file. A
+mutant that survives is a hole in the tests, and the exit status is 1; or it is
+equivalent: it computes the same. Those that were judged to be are in
+equivalent.txt, each with its reason, and are not chosen again.
 
 Whether a mutant is chosen depends on the seed and on its own line only: so a
 change elsewhere does not bring others into the sample.
@@ -30,10 +30,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import mechanical_js
+import mechanical_text
 from mutants import ENDED, ROOT, RUNNING, TESTS, Mutant, catch, kill
 from tqdm import tqdm
 
+TEXTS = ".js", ".cu"       # which ast does not know: see mechanical_text.py
 COMPARE = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">",
            ast.Eq: "!=", ast.NotEq: "==", ast.In: "not in", ast.NotIn: "in",
            ast.Is: "is not", ast.IsNot: "is"}
@@ -67,8 +68,8 @@ class Source:
         return self.bytes[self.start(node):self.end(node)].decode()
 
     def mutants(self) -> Iterator[Mutant]:
-        if self.file.endswith(".js"):
-            for start, end, new in mechanical_js.changes(self.text):
+        if self.file.endswith(TEXTS):
+            for start, end, new in mechanical_text.changes(self.text):
                 line = self.text.count("\n", 0, start) + 1
                 start, end = (len(self.text[:at].encode())
                               for at in (start, end))
@@ -194,7 +195,8 @@ def equivalent() -> set[str]:
 def files() -> Iterator[tuple[str, Path]]:
     """Yield every file of the package and the demos, named as in mutants."""
     for path in sorted([*(ROOT / "minivae").rglob("*.py"),
-                        *(ROOT / "minivae").rglob("*.js"),
+                        *(path for kind in TEXTS for path in
+                          (ROOT / "minivae").rglob(f"*{kind}")),
                         *(ROOT / "demos").rglob("*.py")]):
         if "frameworks" not in path.parts:          # which are not here
             name = path.relative_to(ROOT).as_posix().removesuffix(".py")
@@ -211,6 +213,7 @@ MORE = {
     "extras/explorer/paths": ["paths", "explorer"],
     "extras/explorer/window": ["explorer"],
     "extras/figures/frames": ["explorer", "checkpoint"],
+    "extras/gpu/kernels.cu": ["recorded"],
     "extras/figures/gif": ["plots"],
     "extras/images/arrays": ["own_data"],
     "extras/images/folders": ["folders", "own_data"],

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 import mechanical
-import mechanical_js
+import mechanical_text
 import mutants
 import pytest
 
@@ -63,7 +63,7 @@ for (let i = 0; i < n; i++) {
 }
 """
     found = [(text[start:end], new)
-             for start, end, new in mechanical_js.changes(text)]
+             for start, end, new in mechanical_text.changes(text)]
     assert found == [
         ("a, b", "b, a"), ("if (!n) return 1.5;", ";"), ("!", ""),
         ("1.5", "3.0"), ("0", "1"), ("<", "<="), ("g(4 * unit);", ";"),

@@ -1,6 +1,6 @@
-"""One-token changes of JavaScript, for mechanical.py: by patterns of its text.
+"""One-token changes of JavaScript and CUDA, for mechanical.py: by patterns.
 
-There is no parser of JavaScript here. Each pattern looks at the text with its
+There is no parser of them here. Each pattern looks at the text with its
 comments and strings blanked out, and says what stands in place of what it
 finds. So a file must be written as page.js is: spaces around operators, a
 statement to a line.
@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from functools import partial
 
 SILENT = re.compile(r'//[^\n]*|/\*.*?\*/|"[^"\n]*"|`[^`]*`', re.DOTALL)
-# lines, and sizes of marks, that only say how something looks
-LOOKS = re.compile(r"lineWidth|globalAlpha|\.font\b|strokeText")
+# lines, and sizes of marks, that only say how something looks; and what is
+# the preprocessor's, or chooses an order of reading
+LOOKS = re.compile(r"lineWidth|globalAlpha|\.font\b|strokeText"
+                   r"|^#|product<|template")
 OPERATORS = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "*", "**": "*",
              "<": "<=", "<=": "<", ">": ">=", ">=": ">", "===": "!==",
              "!==": "===", "&&": "||", "||": "&&", "+=": "-=",
