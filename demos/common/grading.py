@@ -50,6 +50,7 @@ class Exercise:
     right: Callable[..., dict]      # (**case)
     mistakes: list[Mistake]
     single: bool = True             # must it also work in float32?
+    rtol: float = 1e-6              # more for what is random
 
 
 @dataclass
@@ -91,7 +92,7 @@ def judge(exercise: Exercise, run: Callable[..., dict],
                 " may still need the old values. Compute a new array instead "
                 "(y = x * 2, not x *= 2)."], ["changes its input"])
     wrong = [name for name in rights[0].outputs
-             if not all(m.error or agree(m, r, name)
+             if not all(m.error or agree(m, r, name, exercise.rtol)
                         for m, r in zip(mine, rights))]
     if wrong or any(outcome.error for outcome in mine):
         return explain(exercise, cases, mine, rights, wrong)
@@ -104,14 +105,14 @@ def judge(exercise: Exercise, run: Callable[..., dict],
         + "." * (not exercise.single)])
 
 
-def agree(one: Outcome, other: Outcome, name: str, rtol: float = 1e-6) -> bool:
+def agree(one: Outcome, other: Outcome, name: str, rtol: float) -> bool:
     """Do two outcomes have the same numbers under a name?"""
     return (name in one.outputs and name in other.outputs
             and close(one.outputs[name], other.outputs[name], rtol))
 
 
-def close(a: np.ndarray, b: np.ndarray, rtol: float = 1e-6) -> bool:
-    """Are two arrays equal, up to the error of finite differences?"""
+def close(a: np.ndarray, b: np.ndarray, rtol: float) -> bool:
+    """Are two arrays equal, up to rtol and 1% of it of the largest?"""
     if a.shape != b.shape or "O" in (a.dtype.kind, b.dtype.kind):
         return False
     if a.dtype.kind in "US" or b.dtype.kind in "US":
@@ -155,19 +156,23 @@ def to_single(a):
 
 def explain(exercise, cases, mine, rights, wrong) -> Verdict:
     """Say what each wrong output looks like."""
-    sentences, found = [], []
-    theirs = [[attempt(mistake.gives, case) for case in cases]
-              for mistake in exercise.mistakes]
-    for name in wrong:
-        mistake = next((mistake for mistake, outcomes
-                        in zip(exercise.mistakes, theirs)
-                        if matches(name, mine, outcomes, rights)), None)
-        if mistake is None:
-            sentences.append(describe(name, cases, mine, rights))
-        elif mistake.name not in found:
-            found.append(mistake.name)
-            sentences += [f"{name} is wrong. It looks like {mistake.name}.",
-                          f"Where to look: {mistake.look}"]
+    theirs = {mistake: [attempt(mistake.gives, case) for case in cases]
+              for mistake in exercise.mistakes}
+    sentences, found, left = [], [], list(wrong)
+    while left:              # first the mistake that explains most of it
+        explained, mistake = max(
+            (([name for name in left if matches(
+                name, mine, outcomes, rights, exercise.rtol)], mistake)
+             for mistake, outcomes in theirs.items()),
+            key=lambda pair: len(pair[0]))
+        if not explained:
+            break
+        left = [name for name in left if name not in explained]
+        found.append(mistake.name)
+        sentences += [f"{names(explained)} wrong. It looks like "
+                      f"{mistake.name}.", f"Where to look: {mistake.look}"]
+    sentences += [describe(name, cases, mine, rights, exercise.rtol)
+                  for name in left]
     failed = [i for i, outcome in enumerate(mine) if outcome.error]
     if failed:
         sentences.append(f"It fails for {shapes(cases[failed[0]])}: "
@@ -176,26 +181,31 @@ def explain(exercise, cases, mine, rights, wrong) -> Verdict:
             if name not in (*wrong, WARNINGS)]
     if fine and not failed:
         sentences.append(f"Right already: {', '.join(fine)}.")
-    return Verdict("wrong", list(dict.fromkeys(sentences)), found)
+    return Verdict("wrong", sentences, found)
+
+
+def names(outputs: list[str]) -> str:
+    """Say which outputs: "dx is", "dx and dw are"."""
+    return " and ".join(outputs) + (" is" if len(outputs) == 1 else " are")
 
 
 def matches(name: str, mine: list[Outcome], theirs: list[Outcome],
-            rights: list[Outcome]) -> bool:
+            rights: list[Outcome], rtol: float) -> bool:
     """Is an output what a mistake gives, and gives where it is wrong?"""
     shows = False
     for m, t, right in zip(mine, theirs, rights):
         if m.error and t.error:
             continue
-        if not agree(m, t, name):
+        if not agree(m, t, name, rtol):
             return False
-        shows = shows or not agree(t, right, name)
+        shows = shows or not agree(t, right, name, rtol)
     return shows
 
 
-def describe(name: str, cases, mine, rights) -> str:
+def describe(name: str, cases, mine, rights, rtol: float) -> str:
     """Say how an output is wrong where no mistake is recognised."""
     places = [i for i, (m, r) in enumerate(zip(mine, rights))
-              if not (m.error or agree(m, r, name))]
+              if not (m.error or agree(m, r, name, rtol))]
     i = places[0]
     a, b = mine[i].outputs.get(name), rights[i].outputs[name]
     where = f"for {shapes(cases[i])}"
@@ -211,7 +221,7 @@ def describe(name: str, cases, mine, rights) -> str:
         return f"{name} is wrong: it is all zeros {where}."
     far = f"{name} is wrong {where}: off by up to {abs(a - b).max():.2g}"
     ratio = (a * b).sum() / (b * b).sum() if b.any() else 0
-    if ratio and close(a, ratio * b):
+    if ratio and close(a, ratio * b, rtol):
         return (f"{far}. It is {ratio:.4g} times the right one everywhere: a "
                 "factor, or a sign.")
     if len(places) < len(cases):
