@@ -159,12 +159,12 @@ def explain(exercise, cases, mine, rights, wrong) -> Verdict:
     theirs = {mistake: [attempt(mistake.gives, case) for case in cases]
               for mistake in exercise.mistakes}
     sentences, found, left = [], [], list(wrong)
-    while left:              # first the mistake that explains most of it
+    while left:      # first what explains most, and claims no more than that
         explained, mistake = max(
             (([name for name in left if matches(
                 name, mine, outcomes, rights, exercise.rtol)], mistake)
-             for mistake, outcomes in theirs.items()),
-            key=lambda pair: len(pair[0]))
+             for mistake, outcomes in theirs.items()), key=lambda pair: (
+                 len(pair[0]), -len(theirs[pair[1]][0].outputs)))
         if not explained:
             break
         left = [name for name in left if name not in explained]
