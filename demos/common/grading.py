@@ -140,7 +140,7 @@ def single_problem(run, cases, rights, path) -> str:
                         f"{mine.outputs[name].dtype}: an array or a NumPy "
                         "scalar of float64 has crept in. Use Python's numbers "
                         "and math.sqrt, or zeros_like(x).")
-            if not agree(mine, right, name, 1e-3):
+            if not close(mine.outputs[name], to_single(a), 1e-3):
                 return (f"Right in float64; but {SINGLE}, {name} is off by "
                         "more than rounding.")
     return ""
