@@ -63,7 +63,7 @@ def show_all(args):
         print(f"{number:>4}  {status:<8} {title(path)}")
     print(f"\n{done} of {len(FILES)} are done. Grade one with "
           "`python demos/exercises.py check N`.")
-    if args.dir == SHIPPED:
+    if args.dir.resolve() == SHIPPED.resolve():
         print("Copy them into a folder of your own with "
               "`python demos/exercises.py start`.")
 

@@ -44,14 +44,14 @@ def attempt(run: Callable[..., dict], case: dict,
     try:
         with np.errstate(all="call", under="ignore",
                          call=lambda kind, _: flags.add(kind)):
-            outputs = run(**inputs)
+            outputs = {name: np.asarray(a)
+                       for name, a in run(**inputs).items()}
     except NotImplementedError:
         return Outcome(open=True, error="it is still open")
     except Exception as error:
         return Outcome(error=_say(error, path))
     changed = [name for name, a in case.items() if isinstance(a, np.ndarray)
                and not np.array_equal(a, inputs[name])]
-    outputs = {name: np.asarray(a) for name, a in outputs.items()}
     outputs["warnings"] = np.array(sorted(flags), dtype=str)
     return Outcome(outputs, changed=changed)
 

@@ -113,12 +113,17 @@ def agree(one: Outcome, other: Outcome, name: str, rtol: float) -> bool:
 
 def close(a: np.ndarray, b: np.ndarray, rtol: float) -> bool:
     """Are two arrays equal, up to rtol and 1% of it of the largest?"""
-    if a.shape != b.shape or "O" in (a.dtype.kind, b.dtype.kind):
+    if a.shape != b.shape or not (is_readable(a) and is_readable(b)):
         return False
-    if a.dtype.kind in "US" or b.dtype.kind in "US":
-        return bool((a == b).all())
+    if "U" in (a.dtype.kind, b.dtype.kind):
+        return a.tolist() == b.tolist()
     largest = abs(b).max(initial=0, where=np.isfinite(b))
     return np.allclose(a, b, rtol, 0.01 * rtol * largest, equal_nan=True)
+
+
+def is_readable(a: np.ndarray) -> bool:
+    """Does an array hold numbers, or words?"""
+    return a.dtype.kind in "biufcU"
 
 
 def count(outcomes: list[Outcome]) -> int:
@@ -169,7 +174,7 @@ def explain(exercise, cases, mine, rights, wrong) -> Verdict:
             break
         left = [name for name in left if name not in explained]
         found.append(mistake.name)
-        sentences += [f"{names(explained)} wrong. It looks like "
+        sentences += [f"{beginning(explained, mine)} It looks like "
                       f"{mistake.name}.", f"Where to look: {mistake.look}"]
     sentences += [describe(name, cases, mine, rights, exercise.rtol)
                   for name in left]
@@ -184,14 +189,20 @@ def explain(exercise, cases, mine, rights, wrong) -> Verdict:
     return Verdict("wrong", sentences, found)
 
 
-def names(outputs: list[str]) -> str:
-    """Say which outputs: "dx is", "dx and dw are"."""
-    return " and ".join(outputs) + (" is" if len(outputs) == 1 else " are")
+def beginning(explained: list[str], mine: list[Outcome]) -> str:
+    """Say which outputs are wrong: "dx and dw are wrong."."""
+    named = [name for name in explained if name != WARNINGS]
+    if named:
+        verb = "is" if len(named) == 1 else "are"
+        return f"{' and '.join(named)} {verb} wrong."
+    kinds = {kind for outcome in mine if not outcome.error
+             for kind in outcome.outputs[WARNINGS]}
+    return f"NumPy warns of {' and '.join(sorted(kinds))} on the way."
 
 
 def matches(name: str, mine: list[Outcome], theirs: list[Outcome],
             rights: list[Outcome], rtol: float) -> bool:
-    """Is an output what a mistake gives, and gives where it is wrong?"""
+    """Is an output what a mistake gives in every case, and wrong in one?"""
     shows = False
     for m, t, right in zip(mine, theirs, rights):
         if m.error and t.error:
@@ -209,11 +220,11 @@ def describe(name: str, cases, mine, rights, rtol: float) -> str:
     i = places[0]
     a, b = mine[i].outputs.get(name), rights[i].outputs[name]
     where = f"for {shapes(cases[i])}"
-    if a is None or a.dtype.kind == "O":
-        return f"{name} is missing, or no array, {where}."
+    if a is None or not is_readable(a):
+        return f"{name} is missing, or not an array of numbers, {where}."
     if name == WARNINGS:
         return f"NumPy warns of {' and '.join(a) or 'nothing'} {where}."
-    if a.shape != b.shape:
+    if a.shape != b.shape or a.dtype.kind == "U":
         return f"{name} has shape {a.shape}, but {b.shape} was expected."
     if not np.isfinite(a).all():
         return f"{name} has values that are not finite {where}."
@@ -227,13 +238,14 @@ def describe(name: str, cases, mine, rights, rtol: float) -> str:
     if len(places) < len(cases):
         others = next(j for j in range(len(cases)) if j not in places)
         return f"{far}. It is right for {shapes(cases[others])}."
-    return f"{far}, and like none of the mistakes known here."
+    return f"{far}; none of the mistakes known here gives that."
 
 
 def shapes(case: dict) -> str:
-    """Say what a case is: x (4, 3), dy (4, 3)."""
-    return ", ".join(f"{name} {a.shape}" for name, a in case.items()
-                     if isinstance(a, np.ndarray) and name != "before")
+    """Say what a case is: x (4, 3), dy (4, 3), size 2."""
+    return ", ".join(f"{name} {a.shape if isinstance(a, np.ndarray) else a}"
+                     for name, a in case.items()
+                     if name != "before" and not isinstance(a, list))
 
 
 # ---- what most exercises use -----------------------------------------------
@@ -274,6 +286,17 @@ def added(right: Callable[..., dict]) -> Mistake:
         "a gradient that is added to the one of the batch before",
         "backward overwrites self.grads; nobody sets them to zero in between.",
         gives)
+
+
+def call(function: Callable, names: tuple[str, ...], **case) -> dict:
+    """Return what a function returns, by names."""
+    result = function(**case)
+    if not isinstance(result, (tuple, list)) or len(result) != len(names):
+        many = f"{len(result)} values" if isinstance(
+            result, (tuple, list)) else f"one {type(result).__name__}"
+        raise ValueError(f"it returns {many}, but {', '.join(names)} were "
+                         "expected, in this order")
+    return dict(zip(names, result))
 
 
 def slopes(f: Callable, dy: np.ndarray, *arrays: np.ndarray) -> list:

@@ -81,8 +81,8 @@ EXERCISE = Exercise(
                 "where windows overlap, a pixel gets a sum: += and not =.",
                 lambda **case: put_back(**case, by_window=False)),
         Mistake("windows that overwrite each other",
-                "where windows overlap, a pixel gets a sum. (An index that "
-                "holds a pixel twice adds it once only: NumPy's +=.)",
+                "where windows overlap, a pixel gets a sum. (Where an array "
+                "of places names one twice, += adds only once.)",
                 lambda **case: put_back(**case, by_window=True)),
         Mistake("a mean over the windows that have seen a pixel",
                 "col2im is no inverse of im2col, but its transpose: it adds.",

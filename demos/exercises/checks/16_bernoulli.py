@@ -5,7 +5,7 @@ from minivae import bernoulli_logpdf
 from minivae.layers import sigmoid
 from minivae.losses import sum_per_image
 
-from common.grading import Exercise, Mistake
+from common.grading import Exercise, Mistake, call
 
 
 def cases(rng):
@@ -45,8 +45,8 @@ EXERCISE = Exercise(
            "The derivative of log(1 + e^l) is a function that you know from "
            "the exercise before (minivae.layers.sigmoid); that of x*l is x."),
     cases=cases,
-    run=lambda its, **case: dict(zip(("logpdf", "dlogits"),
-                                     its.my_bernoulli_logpdf(**case))),
+    run=lambda its, **case: call(its.my_bernoulli_logpdf,
+                                 ("logpdf", "dlogits"), **case),
     right=right,
     mistakes=[
         Mistake("a mean over pixels where a sum belongs, in the value",

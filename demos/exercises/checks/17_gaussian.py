@@ -4,7 +4,7 @@ import numpy as np
 from minivae import gaussian_logpdf
 from minivae.losses import LOG_2PI
 
-from common.grading import Exercise, Mistake
+from common.grading import Exercise, Mistake, call
 
 OUTPUTS = "logpdf", "dz", "dmu", "dlogvar"
 
@@ -36,8 +36,7 @@ EXERCISE = Exercise(
            "logvar stands in two places: as log(var), and in u^2 = (z - mu)^2 "
            "* e^-logvar. The derivative of the second is minus itself."),
     cases=cases,
-    run=lambda its, **case: dict(zip(OUTPUTS,
-                                     its.my_gaussian_logpdf(**case))),
+    run=lambda its, **case: call(its.my_gaussian_logpdf, OUTPUTS, **case),
     right=right,
     mistakes=[
         Mistake("a value without log(2 pi)",
