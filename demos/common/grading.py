@@ -140,12 +140,14 @@ def single_problem(run, cases, rights, path) -> str:
         if mine.error:
             return f"Right in float64; {SINGLE}, {mine.error}"
         for name, a in right.outputs.items():
-            if a.dtype == np.float64 and mine.outputs[name].dtype != "float32":
-                return (f"Right in float64; but {SINGLE}, {name} is "
-                        f"{mine.outputs[name].dtype}: an array or a NumPy "
-                        "scalar of float64 has crept in. Use Python's numbers "
-                        "and math.sqrt, or zeros_like(x).")
-            if not close(mine.outputs[name], to_single(a), 1e-3):
+            b = mine.outputs[name]
+            # (single numbers become float64 too easily, in NumPy 1)
+            if a.ndim and a.dtype == np.float64 and b.dtype != np.float32:
+                return (f"Right in float64; but {SINGLE}, {name} is {b.dtype}:"
+                        " an array or a NumPy scalar of float64 has crept in. "
+                        "Use Python's numbers and math.sqrt, or "
+                        "zeros_like(x).")
+            if not close(b, to_single(a), 1e-3):
                 return (f"Right in float64; but {SINGLE}, {name} is off by "
                         "more than rounding.")
     return ""
