@@ -21,7 +21,8 @@ import textwrap
 from pathlib import Path
 
 from common.command_line import a_path, at_least, run
-from common.grading import Exercise, grade
+from common.exercise import Exercise
+from common.grading import grade
 
 SHIPPED = Path(__file__).parent / "exercises"
 FILES = sorted(SHIPPED.glob("[0-9][0-9]_*.py"))

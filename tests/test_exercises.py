@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.grading import attempt, grade, judge
+from common.answers import attempt
+from common.grading import grade, judge
 from test_demos import DEMOS, arguments, load
 
 demo = load("exercises.py")
@@ -61,6 +62,7 @@ def test_every_mistake_is_recognised(name, mistake):
     verdict = judge(exercise, run)
     assert verdict.status == "wrong" and verdict.mistakes == [mistake.name]
     assert mistake.look in verdict.sentences[1]
+    assert mistake.published == ("published code" in verdict.sentences[0])
 
 
 @pytest.mark.parametrize("name, mistake, edits", PLANTED,

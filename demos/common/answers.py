@@ -1,4 +1,4 @@
-"""Load a student's file and call what it defines, whatever it may do."""
+"""Call what a student's file defines, whatever it may do, and compare."""
 import copy
 import traceback
 from collections.abc import Callable
@@ -7,6 +7,9 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+
+
+WARNINGS = "warnings"     # this output is what NumPy warned of on the way
 
 
 @dataclass
@@ -52,7 +55,7 @@ def attempt(run: Callable[..., dict], case: dict,
         return Outcome(error=_say(error, path))
     changed = [name for name, a in case.items() if isinstance(a, np.ndarray)
                and not np.array_equal(a, inputs[name])]
-    outputs["warnings"] = np.array(sorted(flags), dtype=str)
+    outputs[WARNINGS] = np.array(sorted(flags), dtype=str)
     return Outcome(outputs, changed=changed)
 
 
@@ -62,3 +65,24 @@ def _say(error: Exception, path: Path | None) -> str:
         error.__traceback__) if path and frame.filename == str(path)]
     where = f"in line {lines[-1]}, " if lines else ""
     return f"{where}{type(error).__name__}: {str(error).rstrip('.')}."
+
+
+def agree(one: Outcome, other: Outcome, name: str, rtol: float) -> bool:
+    """Do two outcomes have the same numbers under a name?"""
+    return (name in one.outputs and name in other.outputs
+            and close(one.outputs[name], other.outputs[name], rtol))
+
+
+def close(a: np.ndarray, b: np.ndarray, rtol: float) -> bool:
+    """Are two arrays equal, up to rtol and 1% of it of the largest?"""
+    if a.shape != b.shape or not (is_readable(a) and is_readable(b)):
+        return False
+    if "U" in (a.dtype.kind, b.dtype.kind):
+        return a.tolist() == b.tolist()
+    largest = abs(b).max(initial=0, where=np.isfinite(b))
+    return np.allclose(a, b, rtol, 0.01 * rtol * largest, equal_nan=True)
+
+
+def is_readable(a: np.ndarray) -> bool:
+    """Does an array hold numbers, or words?"""
+    return a.dtype.kind in "biufcU"

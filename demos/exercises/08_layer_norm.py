@@ -1,6 +1,6 @@
 """Layer normalisation: a mean and a variance that depend on x, too
 
-Each row of x (N, D) is shifted to a mean of 0 and scaled to a variance of 1:
+Each row of x (N, D) is shifted to a mean of 0 and scaled to a variance near 1:
 
     u = (x - mean) / sqrt(var + epsilon)        y = gamma*u + beta
 

@@ -10,7 +10,8 @@ Write forward and backward, with the three functions that are imported:
     correlate_dx(dy, w, image_size, strides, padding)       its dx
     correlate_dw(x, dy, kernel_size, strides, padding)      its dw
 
-What is x there, is a large image here; so look well at what is whose.
+Their arguments have the names that they have in that Conv2D: its x, the large
+image, is our y, and its y is our x.
 """
 from minivae import Conv2DTranspose
 from minivae.conv import (correlate, correlate_dw,     # noqa: F401

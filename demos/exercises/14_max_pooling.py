@@ -5,7 +5,7 @@ overlap, and H and W are multiples of size. While the largest pixel stays the
 largest, y moves exactly as it does, and the others have no say.
 
 Where two pixels of a block tie there is a kink, as in ReLU at 0. Choose: one
-of them gets the gradient, or they share it. But no one gets it twice.
+of them gets the gradient, or they share it. But together they get it once.
 
 Write backward: from dy, the upstream gradient dL/dy, compute dx = dL/dx.
 """

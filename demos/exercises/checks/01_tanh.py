@@ -1,7 +1,7 @@
 """Tanh's backward, and what goes wrong in it."""
 import numpy as np
 
-from common.grading import Exercise, Mistake, run_layer, slopes, stale
+from common.exercise import Exercise, Mistake, run_layer, slopes, stale
 
 
 def cases(rng):

@@ -1,7 +1,7 @@
 """Dense's backward, and what goes wrong in it."""
 from minivae import Dense
 
-from common.grading import Exercise, Mistake, added, run_layer, stale
+from common.exercise import Exercise, Mistake, added, run_layer, stale
 
 
 def cases(rng):

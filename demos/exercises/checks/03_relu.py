@@ -3,7 +3,7 @@ import numpy as np
 
 from minivae import ReLU
 
-from common.grading import Exercise, Mistake, run_layer, stale
+from common.exercise import Exercise, Mistake, run_layer, stale
 
 
 def cases(rng):

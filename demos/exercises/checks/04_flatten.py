@@ -5,7 +5,7 @@ import numpy as np
 
 from minivae import Flatten
 
-from common.grading import Exercise, Mistake, run_layer, stale
+from common.exercise import Exercise, Mistake, run_layer, stale
 
 
 def cases(rng):

@@ -1,7 +1,7 @@
 """Sequential's backward, and what goes wrong in it."""
 from minivae import Dense, Sequential, Sigmoid
 
-from common.grading import Exercise, Mistake
+from common.exercise import Exercise, Mistake
 
 
 def cases(rng):

@@ -5,7 +5,7 @@ import numpy as np
 
 from minivae.layers import glorot_uniform
 
-from common.grading import Exercise, Mistake
+from common.exercise import Exercise, Mistake
 
 
 def cases(rng):
@@ -24,9 +24,10 @@ def describe(draw, shape, seed, dtype):
             "repeatable": np.float64(np.array_equal(w, again))}
 
 
-def mistake(name, look, wrong):
+def mistake(name, look, wrong, published=False):
     return Mistake(name, look, lambda **case: describe(
-        lambda shape, rng, dtype: wrong(shape, rng).astype(dtype), **case))
+        lambda shape, rng, dtype: wrong(shape, rng).astype(dtype), **case),
+        published)
 
 
 def uniform(limit):
@@ -68,7 +69,8 @@ EXERCISE = Exercise(
     right=lambda **case: describe(glorot_uniform, **case),
     mistakes=[
         mistake("weights from -1..1, of any size",
-                "where does limit come in?", uniform(lambda i, o: 1)),
+                "where does limit come in?", uniform(lambda i, o: 1),
+                published=True),
         mistake("a 3 where Glorot has a 6",
                 "a uniform number from -a..a has a variance of a^2/3; limit "
                 "has to give 2/(fan_in + fan_out).",
@@ -97,7 +99,8 @@ EXERCISE = Exercise(
                 "rng.uniform draws float64: convert it at the end.",
                 lambda dtype, **case: describe(
                     lambda shape, rng, dtype: glorot_uniform(
-                        shape, rng, "float64"), dtype=dtype, **case)),
+                        shape, rng, "float64"), dtype=dtype, **case),
+                published=True),
         Mistake("random numbers that are not rng's: no seed repeats them",
                 "draw with rng.uniform, not with np.random or a generator of "
                 "your own.",

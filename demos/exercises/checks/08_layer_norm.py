@@ -1,6 +1,6 @@
 """Layer normalisation's backward, and what goes wrong in it."""
-from common.grading import (Exercise, Mistake, added, run_layer, slopes,
-                            stale)
+from common.exercise import (Exercise, Mistake, added, run_layer, slopes,
+                             stale)
 
 EPSILON = 0.1
 

@@ -3,7 +3,7 @@ import numpy as np
 
 from minivae.conv import col2im, windows
 
-from common.grading import Exercise, Mistake
+from common.exercise import Exercise, Mistake
 
 
 def cases(rng):

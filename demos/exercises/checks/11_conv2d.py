@@ -4,7 +4,7 @@ import numpy as np
 from minivae import Conv2D
 from minivae.conv import correlate_dw, correlate_dx, windows
 
-from common.grading import Exercise, Mistake, added, run_layer, stale
+from common.exercise import Exercise, Mistake, added, run_layer, stale
 
 
 def cases(rng):

@@ -2,7 +2,7 @@
 from minivae import Conv2DTranspose
 from minivae.conv import correlate, correlate_dw, correlate_dx
 
-from common.grading import Exercise, Mistake, added, run_layer, stale
+from common.exercise import Exercise, Mistake, added, run_layer, stale
 
 
 def cases(rng):
@@ -71,7 +71,7 @@ EXERCISE = Exercise(
         Mistake("a result that is off by one pixel: cropped at the top left",
                 "'same' puts the smaller half of the zeros first. Use "
                 "output_size and padding as they are, and crop nothing.",
-                cropped_before),
+                cropped_before, published=True),
         Mistake("y without b",
                 "add b at the end: it has one number per filter.",
                 lambda b, **case: {"y": right(b=b, **case)["y"] - b}),

@@ -1,7 +1,7 @@
 """Average pooling's backward, and what goes wrong in it."""
 import numpy as np
 
-from common.grading import Exercise, Mistake, run_layer, slopes
+from common.exercise import Exercise, Mistake, run_layer, slopes
 
 
 def cases(rng):

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from common.grading import Exercise, Mistake, run_layer, slopes, stale
+from common.exercise import Exercise, Mistake, run_layer, slopes, stale
 
 
 def cases(rng):

@@ -5,7 +5,7 @@ from minivae import bernoulli_logpdf
 from minivae.layers import sigmoid
 from minivae.losses import sum_per_image
 
-from common.grading import Exercise, Mistake, call
+from common.exercise import Exercise, Mistake, call
 
 
 def cases(rng):
@@ -53,7 +53,8 @@ EXERCISE = Exercise(
                 "log p of an image is a sum over its pixels, else it is not a "
                 "probability's logarithm, and too small beside the KL.",
                 lambda x, logits: {
-                    "logpdf": right(x, logits)["logpdf"] / x[0].size}),
+                    "logpdf": right(x, logits)["logpdf"] / x[0].size},
+                published=True),
         Mistake("a mean over pixels where a sum belongs, in the gradient",
                 "no pixel knows how many others there are.",
                 lambda x, logits: {

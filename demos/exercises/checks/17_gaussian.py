@@ -4,7 +4,7 @@ import numpy as np
 from minivae import gaussian_logpdf
 from minivae.losses import LOG_2PI
 
-from common.grading import Exercise, Mistake, call
+from common.exercise import Exercise, Mistake, call
 
 OUTPUTS = "logpdf", "dz", "dmu", "dlogvar"
 

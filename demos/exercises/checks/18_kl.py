@@ -3,7 +3,7 @@ import numpy as np
 
 from minivae import gaussian_kl
 
-from common.grading import Exercise, Mistake, call
+from common.exercise import Exercise, Mistake, call
 
 OUTPUTS = "kl", "dmu", "dlogvar"
 

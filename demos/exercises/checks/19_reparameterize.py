@@ -4,7 +4,7 @@ import numpy as np
 from minivae import reparameterize
 from minivae.vae import reparameterize_backward
 
-from common.grading import Exercise, Mistake, call
+from common.exercise import Exercise, Mistake, call
 
 
 def cases(rng):
@@ -44,7 +44,7 @@ EXERCISE = Exercise(
                 "agrees, but codes are spread wrongly.",
                 lambda mu, logvar, eps, dz: {
                     "z": mu + np.exp(logvar) * eps,
-                    "dlogvar": dz * np.exp(logvar) * eps}),
+                    "dlogvar": dz * np.exp(logvar) * eps}, published=True),
         Mistake("logvar used as sigma",
                 "sigma has to be positive; what makes it so?",
                 lambda mu, logvar, eps, dz: {"z": mu + logvar * eps,
@@ -80,4 +80,4 @@ EXERCISE = Exercise(
         Mistake("noise of its own: the same eps gives another result",
                 "eps is an argument, so that forward and backward have the "
                 "same: call no random function.",
-                lambda **_: {"repeatable": np.float64(0)})])
+                lambda **_: {"repeatable": np.float64(0)}, published=True)])

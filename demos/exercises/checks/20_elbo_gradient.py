@@ -4,7 +4,7 @@ import numpy as np
 from minivae import Dense, bernoulli_logpdf, gaussian_logpdf, reparameterize
 from minivae.layers import sigmoid
 
-from common.grading import Exercise, Mistake, call, slopes
+from common.exercise import Exercise, Mistake, call, slopes
 
 OUTPUTS = "dlogits", "dz", "dmu", "dlogvar"
 
@@ -113,4 +113,4 @@ EXERCISE = Exercise(
                 wrong(slope=lambda p: p * (1 - p))),
         Mistake("noise drawn twice: backward has another eps than forward",
                 "use the eps that is given; call no random function.",
-                lambda **_: {"repeatable": np.float64(0)})])
+                lambda **_: {"repeatable": np.float64(0)}, published=True)])

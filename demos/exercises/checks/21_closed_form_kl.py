@@ -4,7 +4,7 @@ import numpy as np
 from minivae import Dense, bernoulli_logpdf, gaussian_kl, reparameterize
 from minivae.layers import sigmoid
 
-from common.grading import Exercise, Mistake, call, slopes
+from common.exercise import Exercise, Mistake, call, slopes
 
 OUTPUTS = "loss", "dmu", "dlogvar"
 

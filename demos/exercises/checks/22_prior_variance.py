@@ -3,7 +3,7 @@ import numpy as np
 
 from minivae import gaussian_kl
 
-from common.grading import Exercise, Mistake, call, slopes
+from common.exercise import Exercise, Mistake, call, slopes
 
 OUTPUTS = "loss", "dmu", "dlogvar", "da"
 

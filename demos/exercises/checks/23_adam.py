@@ -3,7 +3,7 @@ import numpy as np
 
 from minivae import Adam
 
-from common.grading import Exercise, Mistake, call
+from common.exercise import Exercise, Mistake, call
 
 OUTPUTS = "p", "m", "v"
 

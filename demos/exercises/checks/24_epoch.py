@@ -1,7 +1,7 @@
 """An epoch's batches, and what goes wrong with them."""
 import numpy as np
 
-from common.grading import Exercise, Mistake
+from common.exercise import Exercise, Mistake
 
 
 def cases(rng):
