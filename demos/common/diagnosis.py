@@ -32,7 +32,10 @@ def explain(exercise: Exercise, cases: list[dict], mine: list[Outcome],
                       "found in published code.)" * mistake.published,
                       f"Where to look: {mistake.look}"]
     sentences += [describe(name, cases, mine, rights, exercise.rtol)
-                  for name in left]
+                  for name in left[:1]]
+    if left[1:]:
+        sentences.append(f"Also wrong: {', '.join(left[1:])}; perhaps only "
+                         "because of that.")
     failed = [i for i, outcome in enumerate(mine) if outcome.error]
     if failed:
         sentences.append(f"It fails for {shapes(cases[failed[0]])}: "
@@ -84,12 +87,15 @@ def describe(name: str, cases, mine, rights, rtol: float) -> str:
     if not np.isfinite(a).all():
         return f"{name} has values that are not finite {where}."
     if not a.any():
-        return f"{name} is wrong: it is all zeros {where}."
+        return f"{name} is all zeros {where}: has it been computed at all?"
     far = f"{name} is wrong {where}: off by up to {abs(a - b).max():.2g}"
     ratio = (a * b).sum() / (b * b).sum() if b.any() else 0
     if ratio and close(a, ratio * b, rtol):
+        N = next((len(x) for x in cases[i].values() if np.ndim(x) > 1), 1)
+        batch = N > 1 and np.isclose(abs(ratio), [N, 1 / N], rtol).any()
         return (f"{far}. It is {ratio:.4g} times the right one everywhere: a "
-                "factor, or a sign.")
+                "factor, or a sign."
+                + f" (The batch has {N} rows.)" * int(batch))
     if len(places) < len(cases):
         others = next(j for j in range(len(cases)) if j not in places)
         return f"{far}. It is right for {shapes(cases[others])}."

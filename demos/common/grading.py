@@ -46,9 +46,10 @@ def judge(exercise: Exercise, run: Callable[..., dict],
     for outcome in mine:
         if outcome.changed:
             return Verdict("wrong", [
-                f"It changes its input {' and '.join(outcome.changed)}: others"
-                " may still need the old values. Compute a new array instead "
-                "(y = x * 2, not x *= 2)."], ["changes its input"])
+                f"It changes its input {' and '.join(outcome.changed)}, whose "
+                "old values others may still need. Make a new array instead: "
+                "y = x * 2 is one; x *= 2 and rng.shuffle(x) are not."],
+                ["changes its input"])
     wrong = [name for name in rights[0].outputs
              if not all(m.error or agree(m, r, name, exercise.rtol)
                         for m, r in zip(mine, rights))]

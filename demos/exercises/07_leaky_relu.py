@@ -5,6 +5,8 @@ so a unit whose x is always below 0 still gets a gradient, and can recover.
 
 Write forward and backward. What will backward need from the cache?
 """
+import numpy as np
+
 from minivae import Layer
 
 

@@ -8,6 +8,7 @@ Write my_im2col for a window that stays inside the image ("valid"). In a row,
 the numbers come as in the window: row by row, pixel by pixel, channel by
 channel.
 """
+import numpy as np
 
 
 def my_im2col(x, kernel_size, strides):

@@ -7,6 +7,7 @@ from each of its copies.
 
 Write my_col2im, for windows that stay inside the image ("valid").
 """
+import numpy as np
 
 
 def my_col2im(cols, image_size, kernel_size, strides):

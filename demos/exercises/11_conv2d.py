@@ -7,8 +7,10 @@ cols; and what col2im is for, you know.
 Write backward: return dx, and leave dw and db in self.grads. im2col and col2im
 also take the padding, as their last argument.
 """
+import numpy as np
+
 from minivae import Conv2D
-from minivae.conv import col2im, im2col     # noqa: F401    for you to use
+from minivae.conv import col2im, im2col
 
 
 class MyConv2D(Conv2D):

@@ -13,9 +13,10 @@ Write forward and backward, with the three functions that are imported:
 Their arguments have the names that they have in that Conv2D: its x, the large
 image, is our y, and its y is our x.
 """
+import numpy as np
+
 from minivae import Conv2DTranspose
-from minivae.conv import (correlate, correlate_dw,     # noqa: F401
-                          correlate_dx)
+from minivae.conv import correlate, correlate_dw, correlate_dx
 
 
 class MyConv2DTranspose(Conv2DTranspose):

@@ -6,6 +6,8 @@ block, how much does one pixel of x move it?
 
 Write backward: from dy, the upstream gradient dL/dy, compute dx = dL/dx.
 """
+import numpy as np
+
 from minivae import Layer
 
 

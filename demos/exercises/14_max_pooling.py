@@ -9,6 +9,8 @@ of them gets the gradient, or they share it. But together they get it once.
 
 Write backward: from dy, the upstream gradient dL/dy, compute dx = dL/dx.
 """
+import numpy as np
+
 from minivae import Layer
 
 

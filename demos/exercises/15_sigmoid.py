@@ -7,6 +7,7 @@ which must not become 0: its logarithm is still to be taken.
 Write stable_sigmoid, for x of any size and sign, so that no number on the way
 overflows and small answers keep all their digits.
 """
+import numpy as np
 
 
 def stable_sigmoid(x):

@@ -11,6 +11,7 @@ gradient.
 
 Write my_bernoulli_logpdf. No clip and no small constant is needed.
 """
+import numpy as np
 
 
 def my_bernoulli_logpdf(x, logits):

@@ -7,6 +7,7 @@ and summed over the D numbers of a code, it has a short formula.
 
 Write my_gaussian_kl: the value and its gradients.
 """
+import numpy as np
 
 
 def my_gaussian_kl(mu, logvar):

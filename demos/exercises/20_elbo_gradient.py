@@ -11,9 +11,11 @@ Write loss_gradients. decoder.forward has been called before, and
 decoder.backward(dlogits) returns what comes back to z; it leaves the gradients
 of the decoder's own parameters in decoder.grads.
 """
+import numpy as np
+
 from minivae import bernoulli_logpdf, gaussian_logpdf, reparameterize
-from minivae.layers import sigmoid          # noqa: F401    for you to use
-from minivae.vae import reparameterize_backward     # noqa: F401
+from minivae.layers import sigmoid
+from minivae.vae import reparameterize_backward
 
 
 def forward(decoder, x, mu, logvar, eps):

@@ -12,9 +12,10 @@ Write loss_and_gradients. gaussian_kl(mu, logvar) returns kl (N,) and its
 gradients dmu, dlogvar (N, D); bernoulli_logpdf(x, logits) returns log p(x|z)
 (N,) and its gradient dlogits (N, pixels).
 """
-from minivae import bernoulli_logpdf, gaussian_kl      # noqa: F401
-from minivae import reparameterize                     # noqa: F401
-from minivae.vae import reparameterize_backward        # noqa: F401
+import numpy as np
+
+from minivae import bernoulli_logpdf, gaussian_kl, reparameterize
+from minivae.vae import reparameterize_backward
 
 
 def loss_and_gradients(decoder, x, mu, logvar, eps):

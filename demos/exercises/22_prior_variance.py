@@ -9,6 +9,7 @@ for a = 0 is gaussian_kl:
 
 Write prior_kl: this loss and its three gradients.
 """
+import numpy as np
 
 
 def prior_kl(mu, logvar, a):

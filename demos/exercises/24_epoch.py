@@ -8,6 +8,7 @@ Write epoch, a generator that yields (images, labels) of one batch after the
 other. Each image comes once, with its own label; the last batch is smaller
 where batch_size does not divide N. Draw from rng, and from nothing else.
 """
+import numpy as np
 
 
 def epoch(images, labels, batch_size, rng):

@@ -30,6 +30,10 @@ EXERCISE = Exercise(
                 "y(1 - y) belongs to 1/(1 + e^-x); derive that of tanh anew.",
                 lambda x, dy, before: {
                     "dx": dy * np.tanh(x) * (1 - np.tanh(x))}),
+        Mistake("the slope twice",
+                "the chain rule multiplies dy by the slope once.",
+                lambda x, dy, before: {
+                    "dx": dy * (1 - np.tanh(x) ** 2) ** 2}, published=True),
         Mistake("1 - y, with y not squared",
                 "at y = -1 the function is flat; what does your slope say?",
                 lambda x, dy, before: {"dx": dy * (1 - np.tanh(x))}),

@@ -47,6 +47,12 @@ def cropped_before(x, w, dy, b, strides, padding, **_):
     return {"y": y[:, top:top + OH, left:left + OW] + b}
 
 
+def one_too_small(x, w, dy, b, strides, padding, **_):
+    """Of a stride above 1, leave out the output padding."""
+    smaller = tuple(n - (S > 1) for n, S in zip(size(dy), strides))
+    return {"y": correlate_dx(x, w, smaller, strides, padding) + b}
+
+
 def channels_exchanged(x, w, dy, b, strides, padding, **_):
     w = w.swapaxes(2, 3)                  # an error unless F = C
     return {"y": correlate_dx(x, w, size(dy), strides, padding) + b}
@@ -72,6 +78,10 @@ EXERCISE = Exercise(
                 "'same' puts the smaller half of the zeros first. Use "
                 "output_size and padding as they are, and crop nothing.",
                 cropped_before, published=True),
+        Mistake("an image one pixel too small where the stride is above 1",
+                "several sizes lead to the same number of windows: "
+                "output_size says which one is meant (the frameworks call it "
+                "output padding).", one_too_small, published=True),
         Mistake("y without b",
                 "add b at the end: it has one number per filter.",
                 lambda b, **case: {"y": right(b=b, **case)["y"] - b}),

@@ -109,6 +109,10 @@ EXERCISE = Exercise(
                 lambda g, m, v, beta_1, beta_2, **_: {
                     "m": (1 - beta_1) * m + beta_1 * g,
                     "v": (1 - beta_2) * v + beta_2 * g ** 2}),
+        Mistake("old m and v that are forgotten, so that nothing is a mean",
+                "where do the old m and v come in?",
+                lambda m, v, **case: right(m=0 * m, v=0 * v, **case),
+                published=True),
         Mistake("m and v returned corrected",
                 "the correction is for this step only: kept, it would be "
                 "applied again and again.",
