@@ -73,7 +73,7 @@ def check(args):
     """Grade one exercise; the exit status is 1 unless it is right."""
     name, exercise = the_exercise(args.number)
     path = their_file(args.dir, name)
-    print(f"{args.number}. {title(SHIPPED / name)}  ({path})\n")
+    print(f"{args.number}. {title(SHIPPED / name)}\n   {path}\n")
     verdict = grade(exercise, path)
     print(verdict)
     if verdict.status != "done":
@@ -104,7 +104,7 @@ def start(args):
     where = "" if args.folder == Path("exercises") else (
         f" --dir {args.folder}")
     print(f"{len(FILES)} exercises are in {args.folder}. Open "
-          f"{FILES[0].name}, write what is left open, and grade it with\n"
+          f"{FILES[0].name}, write what\nis left open, and grade it with "
           f"`python demos/exercises.py check 1{where}`.")
 
 
