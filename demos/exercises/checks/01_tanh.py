@@ -33,7 +33,7 @@ EXERCISE = Exercise(
         Mistake("the slope twice",
                 "the chain rule multiplies dy by the slope once.",
                 lambda x, dy, before: {
-                    "dx": dy * (1 - np.tanh(x) ** 2) ** 2}, published=True),
+                    "dx": dy * (1 - np.tanh(x) ** 2) ** 2}),
         Mistake("1 - y, with y not squared",
                 "at y = -1 the function is flat; what does your slope say?",
                 lambda x, dy, before: {"dx": dy * (1 - np.tanh(x))}),

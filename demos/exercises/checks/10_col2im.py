@@ -78,8 +78,8 @@ EXERCISE = Exercise(
     right=right,
     mistakes=[
         Mistake("numbers that overwrite each other, place by place",
-                "where windows overlap, a pixel has been copied several times: "
-                "what does it get from each of its copies?",
+                "where windows overlap, a pixel has been copied several "
+                "times: what does it get from each of its copies?",
                 lambda **case: put_back(**case, by_window=False)),
         Mistake("windows that overwrite each other",
                 "where windows overlap, a pixel gets a sum. (Where an array "
