@@ -121,7 +121,8 @@ def test_a_notebooks_backend_is_not_inherited(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - {
-    "explore.py", "generate.py", "gradient_check.py", "train_mnist.py"}))
+    "exercises.py", "explore.py", "generate.py", "gradient_check.py",
+    "train_mnist.py"}))
 def test_a_demo_does_not_write_into_anothers_folder(name, monkeypatch,
                                                     tmp_path):
     demo = load(name)

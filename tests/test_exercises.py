@@ -1,0 +1,217 @@
+"""demos/exercises.py: right answers pass, mistakes are called by name."""
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.answers import attempt
+from common.grading import grade, judge
+from test_demos import DEMOS, arguments, load
+
+demo = load("exercises.py")
+NAMES = [path.stem for path in demo.FILES]
+EXERCISES = dict(demo.the_exercise(i + 1) for i in range(len(NAMES)))
+EXERCISES = {Path(name).stem: e for name, e in EXERCISES.items()}
+SOLUTIONS = Path(__file__).parent / "solutions"
+OTHERS = sorted(path.stem for path in (SOLUTIONS / "other").glob("*.py"))
+ALL_MISTAKES = [(name, mistake) for name, exercise in EXERCISES.items()
+                for mistake in exercise.mistakes]
+
+
+def planted():
+    """Read wrong.txt: (exercise, mistake, [(old, new), ...])."""
+    for block in (SOLUTIONS / "wrong.txt").read_text("utf-8").split("\n\n"):
+        head, *lines = block.strip().split("\n")
+        name, mistake = head.split(": ", 1)
+        olds, news = (
+            [line[2:].replace("\\n", "\n") for line in lines
+             if line.startswith(sign)] for sign in "-+")
+        yield name, mistake, list(zip(olds, news, strict=True))
+
+
+PLANTED = list(planted())
+
+
+def run_demo(monkeypatch, *args):
+    return demo.main(arguments(demo, monkeypatch, *args))
+
+
+# ---- grading ---------------------------------------------------------------
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_solution_passes(name):
+    verdict = grade(EXERCISES[name], SOLUTIONS / f"{name}.py")
+    assert verdict.status == "done", verdict
+    assert str(verdict).isascii()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_solution_in_another_style_passes(name):
+    verdict = grade(EXERCISES[name], SOLUTIONS / "other" / f"{name}.py")
+    assert verdict.status == "done", verdict
+
+
+@pytest.mark.parametrize("name, mistake", ALL_MISTAKES,
+                         ids=lambda part: getattr(part, "name", part))
+def test_every_mistake_is_recognised(name, mistake):
+    exercise = EXERCISES[name]
+
+    def run(**case):
+        return {**exercise.right(**case), **mistake.gives(**case)}
+    verdict = judge(exercise, run)
+    assert verdict.status == "wrong" and verdict.mistakes == [mistake.name]
+    assert mistake.look in verdict.sentences[1]
+    assert mistake.published == ("published code" in verdict.sentences[0])
+
+
+@pytest.mark.parametrize("name, mistake, edits", PLANTED,
+                         ids=[f"{name}: {m}" for name, m, _ in PLANTED])
+def test_a_mistake_in_an_answers_code_is_recognised(name, mistake, edits,
+                                                    tmp_path):
+    text = (SOLUTIONS / f"{name}.py").read_text("utf-8")
+    for old, new in edits:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path = tmp_path / f"{name}.py"
+    path.write_text(text, "utf-8")
+    verdict = grade(EXERCISES[name], path)
+    assert mistake in verdict.mistakes or mistake in str(verdict), verdict
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_left_open_or_all_zeros_does_not_pass(name):
+    exercise = EXERCISES[name]
+    verdict = grade(exercise, demo.SHIPPED / f"{name}.py")
+    assert verdict.status == "open"
+    assert "Still open: it raises NotImplementedError" in str(verdict)
+
+    def zeros(**case):
+        return {key: np.zeros_like(a) for key, a in attempt(
+            exercise.right, case).outputs.items() if key != "warnings"}
+    verdict = judge(exercise, zeros)
+    assert verdict.status == "wrong"
+    assert verdict.mistakes or "is all zeros" in str(verdict)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_exercise_is_whole(name):
+    exercise = EXERCISES[name]
+    assert len(exercise.mistakes) >= 4
+    assert len({m.name for m in exercise.mistakes}) == len(exercise.mistakes)
+    assert (DEMOS.parent / exercise.read.split(",")[0]).exists()
+    assert len(set(exercise.hints)) == 3 and all(exercise.hints)
+    case = exercise.cases(np.random.default_rng(0))[0]
+    right = attempt(exercise.right, case)
+    assert not right.error and not right.changed
+    assert right.outputs["warnings"].size == 0
+    words = [*exercise.hints, *(m.name + m.look for m in exercise.mistakes),
+             demo.title(demo.SHIPPED / f"{name}.py")]
+    assert all(map(str.isascii, words))
+
+
+ONE = SOLUTIONS / "01_tanh.py"
+
+
+@pytest.mark.parametrize("old, new, sentence", [
+    ("return dy * (1", "return (dy * (1",
+     "Python cannot read line 13 of it: '(' was never closed."),
+    ("import numpy as np", "import numpi as np",
+     "It cannot be imported: in line 1, ModuleNotFoundError: No module"),
+    ("class Tanh", "class Tan", "01_tanh.py has no Tanh: keep the names"),
+    ("y = self.cache\n", "y = self.cash\n", "It fails for x (4, 3), dy (4, "
+     "3): in line 12, AttributeError: 'Tanh' object has no attribute 'cash'"),
+    ("return dy *", "dy *", "dx is missing, or not an array of numbers"),
+    ("return dy *", "return 'dy' or", "dx has shape (), but (4, 3)"),
+    ("return dy *", "return [dy, dy[0]] or",
+     "It fails for x (4, 3), dy (4, 3): ValueError: setting an array"),
+    ("return dy *", "dy *= 2; return dy *", "It changes its input dy"),
+    ("(1 - y ** 2)", "(1 - y ** 2) * -3",
+     "It is -3 times the right one everywhere"),
+    ("(1 - y ** 2)", "(1 - y ** 2) * -len(y)", "(The batch has 4 rows.)"),
+    ("(1 - y ** 2)", "(1 - y ** 2) * (dy.ndim == 2)",
+     "dx is all zeros for x (2, 3, 2, 1)"),
+    ("(1 - y ** 2)", "(1 - y ** 3)", "none of the mistakes known here gives"),
+    ("(1 - y ** 2)", "(1 - y ** dy.ndim)", "It is right for x (4, 3), dy"),
+    ("return dy * (1 - y ** 2)", "return dy[0]",
+     "dx has shape (3,), but (4, 3) was expected"),
+    ("(1 - y ** 2)", "(1 - y ** 2) * (y / y - 1) / 0.0",
+     "dx has values that are not finite for x (4, 3)"),
+    ("(1 - y ** 2)", "(1 - y ** 2) * np.ones(1)", "Right in float64; but in "
+     "float32, dx is float64: an array or a NumPy scalar"),
+    ("y ** 2)", "y ** 2 + 0 / np.exp(np.float32(1e3)))",
+     "NumPy warns of overflow for x (4, 3)"),
+])
+def test_each_way_to_be_wrong_gets_a_sentence(old, new, sentence, tmp_path):
+    path = tmp_path / "01_tanh.py"
+    path.write_text(ONE.read_text().replace(old, new))
+    verdict = grade(EXERCISES["01_tanh"], path)
+    assert verdict.status == "wrong"
+    assert sentence in " ".join(verdict.sentences)
+
+
+# ---- the command -----------------------------------------------------------
+
+def test_a_session(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert not run_demo(monkeypatch, "start")
+    assert f"{len(NAMES)} exercises are in exercises. Open 01" in (
+        capsys.readouterr().out)
+    assert run_demo(monkeypatch, "check", 1) == 1
+    assert "Still open" in capsys.readouterr().out
+    shutil.copy(ONE, "exercises")
+    assert run_demo(monkeypatch, "check", 1) == 0
+    assert "Right: " in capsys.readouterr().out
+    assert not run_demo(monkeypatch)
+    printed = capsys.readouterr().out
+    assert "   1  done     Tanh: a" in printed
+    assert "   2  open     Dense: " in printed
+    assert f"1 of {len(NAMES)} are done" in printed and printed.isascii()
+    assert max(map(len, printed.splitlines())) < 80
+    for level in 1, 2, 3:
+        assert not run_demo(monkeypatch, "hint", 2, level)
+        assert f"Hint {level} of 3: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("args, sentence", [
+    (["check", 99], f"there is no exercise 99; they go from 1 to "
+     f"{len(NAMES)}"),
+    (["hint", 99], "there is no exercise 99"),
+    (["check", 1, "--dir", "no"], "there is no folder no; make it with "),
+    (["--dir", "no"], "there is no folder no; make it with "),
+    (["check", 1, "--dir", "empty"], "there is no 01_tanh.py in empty; copy"),
+    (["start", "full"], "full exists and is not an empty folder; nothing is"),
+    (["start", "full/file"], "file exists and is not an empty folder")])
+def test_bad_input_gets_a_sentence(args, sentence, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("full").mkdir()
+    Path("full/file").touch()
+    with pytest.raises(ValueError, match=sentence):
+        run_demo(monkeypatch, *args)
+    assert list(Path("full").iterdir()) == [Path("full/file")]
+
+
+@pytest.mark.parametrize("args, sentence", [
+    (["check"], "the following arguments are required: number"),
+    (["check", 0], "0 is not a whole number of at least 1"),
+    (["hint", 1, 4], "4 is not a whole number of at least 1 and at most 3"),
+    (["chek", 1], "invalid choice: 'chek'"),
+    (["start", ""], "a name was expected, not ''")])
+def test_options_that_cannot_be_read_get_a_sentence(args, sentence,
+                                                    monkeypatch, capsys):
+    with pytest.raises(SystemExit) as end:
+        run_demo(monkeypatch, *args)
+    assert end.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_files_are_numbered_and_the_readme_lists_them():
+    assert [int(name[:2]) for name in NAMES] == [
+        *range(1, len(NAMES) + 1)]
+    assert NAMES == sorted(path.stem for path in (
+        demo.SHIPPED / "checks").glob("*.py"))
+    readme = (DEMOS / "README.md").read_text("utf-8")
+    for number, path in enumerate(demo.FILES, 1):
+        read = EXERCISES[path.stem].read.split(",")[0]
+        assert f"| {number} | {demo.title(path)} | `{read}` |" in readme
