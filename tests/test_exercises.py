@@ -79,6 +79,18 @@ def test_a_mistake_in_an_answers_code_is_recognised(name, mistake, edits,
     assert mistake in verdict.mistakes or mistake in str(verdict), verdict
 
 
+def test_a_second_mistake_is_recognised_where_the_first_one_fails(tmp_path):
+    text = (SOLUTIONS / "02_dense.py").read_text("utf-8")
+    for old, new in ("dy @ w.T", "dy @ w"), ("dy.sum", "dy.mean"):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    path = tmp_path / "02_dense.py"
+    path.write_text(text, "utf-8")
+    assert grade(EXERCISES["02_dense"], path).mistakes == [
+        "a product with w where its transpose belongs",
+        "db as a mean over the batch, where a sum belongs"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_left_open_or_all_zeros_does_not_pass(name):
     exercise = EXERCISES[name]

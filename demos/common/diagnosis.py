@@ -16,15 +16,19 @@ def explain(exercise: Exercise, cases: list[dict], mine: list[Outcome],
     """Say what each wrong output looks like: sentences, mistakes' names."""
     theirs = {mistake: [attempt(mistake.gives, case) for case in cases]
               for mistake in exercise.mistakes}
-    sentences, found, left = [], [], list(wrong)
+    sentences, found, left, everywhere = [], [], list(wrong), True
     while left:      # first what explains most, and claims no more than that
         explained, mistake = max(
             (([name for name in left if matches(
-                name, mine, outcomes, rights, exercise.rtol)], mistake)
+                name, mine, outcomes, rights, exercise.rtol, everywhere)],
+              mistake)
              for mistake, outcomes in theirs.items()), key=lambda pair: (
                  len(pair[0]), -len(theirs[pair[1]][0].outputs)))
         if not explained:
-            break
+            if not everywhere:
+                break
+            everywhere = False       # it may fail for another one's sake
+            continue
         left = [name for name in left if name not in explained]
         found.append(mistake.name)
         sentences += [f"{beginning(explained, mine)} It looks like "
@@ -59,11 +63,14 @@ def beginning(explained: list[str], mine: list[Outcome]) -> str:
 
 
 def matches(name: str, mine: list[Outcome], theirs: list[Outcome],
-            rights: list[Outcome], rtol: float) -> bool:
-    """Is an output what a mistake gives in every case, and wrong in one?"""
+            rights: list[Outcome], rtol: float, everywhere: bool) -> bool:
+    """Is an output what a mistake gives in every case, and wrong in one?
+
+    everywhere: where an answer fails, the mistake has to fail as well.
+    """
     shows = False
     for m, t, right in zip(mine, theirs, rights):
-        if m.error and t.error:
+        if m.error and (t.error or not everywhere):
             continue
         if not agree(m, t, name, rtol):
             return False
