@@ -8,6 +8,7 @@ from minivae import load_pretrained
 
 from common.drawing import paper
 from test_demos import arguments, load
+from test_plots import drawn
 
 demo = load("strides.py")
 
@@ -66,6 +67,25 @@ def test_phases_are_rows_and_columns():
     a[:, 1::2, ::2] = -5
     a[0, ::2, ::2] = 7                               # a root mean square of 5
     np.testing.assert_allclose(demo.phases(a), [[5, 1], [5, 1]])
+
+
+def test_the_decoders_pictures_are_below_the_three_counts(monkeypatch,
+                                                          tmp_path):
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((1, 8, 8, 3)) * [1, 2, 1]
+    logits = rng.standard_normal((1, 8, 8, 1))
+    ax, = drawn(monkeypatch, demo.draw_checkerboard, tmp_path / "a.png",
+                features, logits)
+    want = (abs(features[0, ..., 1]),                    # the busiest one
+            np.sqrt((features[0] ** 2).mean(axis=-1)),
+            1 / (1 + np.exp(-logits[0, ..., 0])))
+    for left, image, pixels in zip((1, 14.5, 28), ax.images, want,
+                                   strict=True):
+        assert [*image.get_extent()] == [left, left + 12, 30, 18]
+        np.testing.assert_allclose(image.get_array(), pixels)
+    numbers = {text.get_position(): text.get_text() for text in ax.texts}
+    for left, counts in zip((1, 14.5, 28), demo.LAYERS.values()):
+        assert numbers[left + 0.5 + 3, 3 + 0.5 + 2] == f"{counts[2, 3]:g}"
 
 
 def test_strides_finds_the_checkerboard(monkeypatch, tmp_path, capsys):
