@@ -5,7 +5,7 @@
     python demos/benchmark.py --quality   seconds to a test ELBO (10 minutes)
     python demos/benchmark.py --profile   one step, layer by layer; and what
                                           each technique is worth
-    python demos/benchmark.py --device gpu     training steps on a GPU
+    python demos/benchmark.py --device gpu     beside them, on a GPU
 
 Compares with whichever of TensorFlow, PyTorch and JAX is installed (pip
 install tensorflow torch jax); the same VAE in each of them is in

@@ -53,7 +53,7 @@ def test_kernels_compute_the_trio(cupy, case, dtype, digits):
 
     def draw(*shape):
         return rng.standard_normal(shape).astype(dtype)
-    x, w, b, N = draw(3, *size, C), draw(*kernel, C, F), draw(F), 3
+    x, w, b = draw(3, *size, C), draw(*kernel, C, F), draw(F)
     sizes = kernels.sizes_of(x.shape, w.shape, strides, padding)
     y = conv.correlate.plain(x, w, strides, padding)
     dy = draw(*y.shape)
@@ -71,7 +71,6 @@ def test_kernels_compute_the_trio(cupy, case, dtype, digits):
         close(dw.sum(axis=0), conv.correlate_dw.plain(
             x, dy, kernel, strides, padding).ravel(), digits)
         close(db.sum(axis=0), dy.sum(axis=(0, 1, 2)), digits)
-    assert len(x) == N
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 4, 9, 32, 33, 64, 1568])
@@ -82,7 +81,7 @@ def test_a_tile_is_as_wide_as_the_result_and_has_128_threads(columns):
     assert tile.TILE_M % tile.EACH_M == tile.TILE_N % tile.EACH_N == 0
 
 
-def test_a_product_in_parts_is_the_same(cupy, monkeypatch):
+def test_a_product_in_parts_is_the_same(cupy):
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((2, 1, 1, 300)), rng.standard_normal((300, 3))
     product = kernels.Product("correlate", kernels.sizes_of(

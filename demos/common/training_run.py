@@ -37,7 +37,7 @@ from common.training_options import (check_run, differences, load_images,
 SNAPSHOT_EVERY = 75         # batches of the first epoch, when most happens
 SNAPSHOTS = 25              # at most, of the later epochs
 SHOW_EVERY = 10             # batches: each look at the loss waits for a GPU
-SAVE_EVERY = 5              # seconds: on a GPU an epoch takes less than one
+SAVE_EVERY = 5              # seconds: on a GPU an epoch takes one or two
 AT_ONCE = 100               # test images that one process evaluates at once
 
 

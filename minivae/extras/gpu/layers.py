@@ -14,9 +14,9 @@ class Fused(Layer):
     """A Dense, Conv2D or Conv2DTranspose, with the ReLUs on both its sides.
 
     relu: a ReLU follows, and forward computes it, too. masked: x came out of
-    one, and backward goes back through that, too. The parameters are those
-    of the layer. Backward leaves their gradients in sums, in parts (parts,
-    size), which the caller provides and adds.
+    one, and backward goes back through that, too: dx · (x > 0), as in ReLU.
+    The parameters are those of the layer. Backward leaves their gradients in
+    sums, in parts (parts, size), which the caller provides and adds.
     """
 
     def __init__(self, layer: Any, relu: bool, masked: bool):
@@ -24,7 +24,7 @@ class Fused(Layer):
         self.params, self.sums = layer.params, dict[str, Array]()
         self.is_transpose = isinstance(layer, Conv2DTranspose)
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array) -> Array:      # (N, H, W, C) to (N, ..., F)
         self.cache, layer = x, self.layer
         shape = (1, *layer.output_size(x), layer.filters) if (
             self.is_transpose) else x.shape
@@ -43,6 +43,7 @@ class Fused(Layer):
                        mask=self.cache if self.masked else None)
 
     def backward_params(self, dy: Array) -> None:
+        # a transposed convolution's y is the image, its x has the windows
         images, windows = ((dy, self.cache) if self.is_transpose
                            else (self.cache, dy))
         kernels.correlate_dw(images, windows, self.sizes, self.sums["w"])
@@ -64,6 +65,7 @@ class FusedDense(Fused):
         self.in_features = layer.in_features          # which a VAE asks for
 
     def forward(self, x: Array) -> Array:
+        # x (N, in) as images (N, 1, 1, in), w as a kernel (1, 1, in, units)
         self.cache, w = x[:, None, None], self.params["w"][None, None]
         self.sizes = kernels.sizes_of(self.cache.shape, w.shape, (1, 1),
                                       "valid")
