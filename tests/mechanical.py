@@ -247,7 +247,10 @@ def tests_of(file: str) -> list[str]:
 
 @functools.cache
 def naming(module: str, *words: str) -> list[str]:
-    """Return all tests that name a module, what it gives, or one of words."""
+    """Return the tests that name a module, what it gives, or one of words.
+
+    All of them in the file that has the module's name.
+    """
     found = []
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
         text = path.read_text(encoding="utf-8")
@@ -264,7 +267,8 @@ def naming(module: str, *words: str) -> list[str]:
                 first = min([node.lineno, *(d.lineno
                                             for d in node.decorator_list)])
                 lines = text.splitlines()[first - 1:node.end_lineno]
-                if named.search("\n".join(lines)):
+                if path.stem == f"test_{module}" or named.search(
+                        "\n".join(lines)):
                     found.append(f"{path.stem.removeprefix('test_')}"
                                  f"::{node.name}")
     return found
