@@ -37,6 +37,7 @@ def main(args):
     with run.training(vae, adam, rng):
         for _ in run.epochs():
             for x, eps in run.batches():
+                adam.learning_rate = run.learning_rate()
                 loss = train_step(run.model, adam, x, eps, run.beta())
                 run.after_step(loss)
             reconstruction, kl = evaluate(run.model, run.test_images,

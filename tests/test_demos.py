@@ -724,6 +724,25 @@ def test_beta_and_warmup_reach_the_steps(monkeypatch, quick_run):
     assert seen == [1, 2, 3, 4, 4, 4]
 
 
+def test_the_learning_rate_falls_to_0_across_a_stop(monkeypatch, quick_run,
+                                                    capsys):
+    seen = []
+
+    def step(vae, adam, x, eps, beta):
+        if len(seen) == 2:
+            seen.append("stopped")
+            raise RuntimeError("a worker process has ended")
+        seen.append(adam.learning_rate)
+        adam.t += 1
+        return 0.0
+    monkeypatch.setattr(quick_run.demo, "train_step", step)
+    rate = "--learning-rate", 6e-3, "--decay", "--checkpoint-every", 1
+    assert quick_run(*rate) == 2 and quick_run("--resume") == 0
+    assert seen.pop(2) == "stopped"
+    assert seen == pytest.approx([6e-3, 5e-3, 4e-3, 3e-3, 2e-3, 1e-3])
+    assert "learning rate 0.006 falling to 0, seed" in capsys.readouterr().out
+
+
 def test_quick_is_only_a_default(monkeypatch):
     demo = load("train_fashion.py")
     quick = arguments(demo, monkeypatch, "--quick")

@@ -42,7 +42,8 @@ A convolutional VAE on {"binarized " * binary}{run.title}
 device    {run.device}
 data      {args.limit:,} training and {len(run.test_images):,} test images
 training  {args.epochs} x {n_batches:,} batches of {args.batch_size}, \
-learning rate {args.learning_rate:g}, seed {args.seed}, \
+learning rate {args.learning_rate:g}\
+{" falling to 0" * args.decay}, seed {args.seed}, \
 {args.workers} worker{'s' * (args.workers > 1)}{weight}
 pictures  {args.out}""")
     if args.resume:

@@ -24,7 +24,7 @@ from .command_line import a_path, at_least, up_to
 # What a resumed run must have in common with the one before; what it may
 # change, with a note; and where its images are, which may have moved.
 FIXED = ("images", "likelihood", "seed", "limit", "batch_size", "latent_dim")
-FREE = "learning_rate", "beta", "warmup"
+FREE = "learning_rate", "decay", "beta", "warmup"
 SOURCE = "title", "data_dir", "download", "image_size", "epochs"
 
 MOVES = " (about how far a parameter moves in a step)"
@@ -84,6 +84,9 @@ def _add_training(group):
     add("--learning-rate", type=up_to(1, MOVES), default=1e-4, metavar="RATE",
         help="Adam's learning rate: about how far a parameter moves in a "
              "step")
+    add("--decay", action="store_true",
+        help="let the learning rate fall to 0, linearly, over all epochs; "
+             "then it can be higher at first")
     add("--beta", type=up_to(10 ** 6), default=1.0, metavar="WEIGHT",
         help="weight of the KL in the loss; with 1, the loss is minus the "
              "ELBO")

@@ -120,6 +120,12 @@ class Run:
         return self.args.beta * min(
             1, (self.adam.t + 1) / (self.args.warmup + 1))
 
+    def learning_rate(self) -> float:
+        """Return Adam's rate for the next step; with --decay, it falls."""
+        args = self.args
+        steps = args.epochs * -(-args.limit // args.batch_size)
+        return args.learning_rate * (1 - args.decay * self.adam.t / steps)
+
     def after_step(self, loss: Array) -> None:
         """Count a step; save a snapshot or a checkpoint if it is time for one.
 
