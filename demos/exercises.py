@@ -1,6 +1,7 @@
 """Exercises that know your mistake: write a part of a VAE, have it graded.
 
     python demos/exercises.py start            copies them into ./exercises
+    python demos/exercises.py start lab --notebooks         as notebooks
     python demos/exercises.py                  lists them, and what is done
     python demos/exercises.py check 7          grades exercise 7
     python demos/exercises.py hint 7 2         gives the second of its hints
@@ -15,26 +16,13 @@ if __name__ == "__main__":
 
 import argparse
 import ast
-import runpy
 import shutil
-import textwrap
 from pathlib import Path
 
 from common.command_line import a_path, at_least, run
-from common.exercise import Exercise
+from common.exercise import FILES, SHIPPED, the_exercise
 from common.grading import grade
-
-SHIPPED = Path(__file__).parent / "exercises"
-FILES = sorted(SHIPPED.glob("[0-9][0-9]_*.py"))
-
-
-def the_exercise(number: int) -> tuple[str, Exercise]:
-    """Return the name of an exercise's file, and how it is graded."""
-    if number > len(FILES):
-        raise ValueError(f"there is no exercise {number}; they go from 1 to "
-                         f"{len(FILES)}")
-    name = FILES[number - 1].name
-    return name, runpy.run_path(str(SHIPPED / "checks" / name))["EXERCISE"]
+from common.notebook import write_notebook
 
 
 def title(path: Path) -> str:
@@ -56,10 +44,9 @@ def show_all(args):
     print(f"Answers in {args.dir}:\n")
     done = 0
     for number, path in enumerate(FILES, 1):
-        name, exercise = the_exercise(number)
-        status = "missing"
-        if (args.dir / name).exists():
-            status = grade(exercise, args.dir / name).status
+        answer, status = args.dir / path.name, "missing"
+        if answer.exists():
+            status = grade(the_exercise(number)[1], answer).status
         done += status == "done"
         print(f"{number:>4}  {status:<8} {title(path)}")
     print(f"\n{done} of {len(FILES)} are done. Grade one with "
@@ -71,9 +58,9 @@ def show_all(args):
 
 def check(args):
     """Grade one exercise; the exit status is 1 unless it is right."""
-    name, exercise = the_exercise(args.number)
-    path = their_file(args.dir, name)
-    print(f"{args.number}. {title(SHIPPED / name)}\n   {path}\n")
+    shipped, exercise = the_exercise(args.number)
+    path = their_file(args.dir, shipped.name)
+    print(f"{args.number}. {title(shipped)}\n   {path}\n")
     verdict = grade(exercise, path)
     print(verdict)
     if verdict.status != "done":
@@ -84,9 +71,7 @@ def check(args):
 
 def hint(args):
     """Print one of an exercise's hints."""
-    _, exercise = the_exercise(args.number)
-    print(textwrap.fill(f"Hint {args.level} of 3: "
-                        f"{exercise.hints[args.level - 1]}", 78))
+    print(the_exercise(args.number)[1].hint(args.level))
     if args.level < 3:
         print("More: `python demos/exercises.py hint "
               f"{args.number} {args.level + 1}`")
@@ -99,6 +84,13 @@ def start(args):
         raise ValueError(f"{args.folder} exists and is not an empty folder; "
                          "nothing is overwritten, so name a new one")
     args.folder.mkdir(parents=True, exist_ok=True)
+    if args.notebooks:
+        for number in range(1, len(FILES) + 1):
+            write_notebook(args.folder, number)
+        print(f"{len(FILES)} notebooks are in {args.folder}. Open "
+              f"{FILES[0].stem}.ipynb in Jupyter\n(`pip install notebook`, "
+              f"`jupyter notebook {args.folder}`), and run its cells in turn.")
+        return
     for path in FILES:
         shutil.copyfile(path, args.folder / path.name)
     where = "" if args.folder == Path("exercises") else (
@@ -140,6 +132,9 @@ def parse_arguments():
     c = commands.add_parser("start", help="copy the exercises")
     c.add_argument("folder", type=a_path, nargs="?", metavar="DIR",
                    default=Path("exercises"), help="into (exercises)")
+    c.add_argument("--notebooks", action="store_true",
+                   help="as Jupyter notebooks, which grade in a cell (needs "
+                        "nbformat)")
     c.set_defaults(does=start)
     return options.parse_args()
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from common.answers import attempt
+from common.exercise import FILES, SHIPPED, the_exercise
 from common.grading import grade, judge
 from test_demos import DEMOS, arguments, load
 
 demo = load("exercises.py")
-NAMES = [path.stem for path in demo.FILES]
-EXERCISES = dict(demo.the_exercise(i + 1) for i in range(len(NAMES)))
-EXERCISES = {Path(name).stem: e for name, e in EXERCISES.items()}
+NAMES = [path.stem for path in FILES]
+EXERCISES = {path.stem: exercise for path, exercise in map(
+    the_exercise, range(1, len(FILES) + 1))}
 SOLUTIONS = Path(__file__).parent / "solutions"
 OTHERS = sorted(path.stem for path in (SOLUTIONS / "other").glob("*.py"))
 ALL_MISTAKES = [(name, mistake) for name, exercise in EXERCISES.items()
@@ -94,7 +95,7 @@ def test_a_second_mistake_is_recognised_where_the_first_one_fails(tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_left_open_or_all_zeros_does_not_pass(name):
     exercise = EXERCISES[name]
-    verdict = grade(exercise, demo.SHIPPED / f"{name}.py")
+    verdict = grade(exercise, SHIPPED / f"{name}.py")
     assert verdict.status == "open"
     assert "Still open: it raises NotImplementedError" in str(verdict)
 
@@ -118,7 +119,7 @@ def test_an_exercise_is_whole(name):
     assert not right.error and not right.changed
     assert right.outputs["warnings"].size == 0
     words = [*exercise.hints, *(m.name + m.look for m in exercise.mistakes),
-             demo.title(demo.SHIPPED / f"{name}.py")]
+             demo.title(SHIPPED / f"{name}.py")]
     assert all(map(str.isascii, words))
 
 
@@ -222,8 +223,8 @@ def test_the_files_are_numbered_and_the_readme_lists_them():
     assert [int(name[:2]) for name in NAMES] == [
         *range(1, len(NAMES) + 1)]
     assert NAMES == sorted(path.stem for path in (
-        demo.SHIPPED / "checks").glob("*.py"))
+        SHIPPED / "checks").glob("*.py"))
     readme = (DEMOS / "README.md").read_text("utf-8")
-    for number, path in enumerate(demo.FILES, 1):
+    for number, path in enumerate(FILES, 1):
         read = EXERCISES[path.stem].read.split(",")[0]
         assert f"| {number} | {demo.title(path)} | `{read}` |" in readme

@@ -9,12 +9,18 @@ Exercise and calls it EXERCISE. Nothing else has to know about it. There
     right     computes the right ones: with minivae, or by finite differences
     mistakes  compute what each mistake gives, for the outputs that it changes
 """
+import runpy
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from minivae.gradcheck import numeric_gradient
+
+SHIPPED = Path(__file__).parents[1] / "exercises"
+FILES = sorted(SHIPPED.glob("[0-9][0-9]_*.py"))
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,23 @@ class Exercise:
     mistakes: list[Mistake]
     single: bool = True             # must it also work in float32?
     rtol: float = 1e-6              # more for what is random
+
+    def hint(self, level: int) -> str:
+        """Return a hint to print: level 1, 2 or 3."""
+        if level not in (1, 2, 3):
+            raise ValueError(f"there is no hint {level}; they are 1, 2 and 3")
+        return textwrap.fill(
+            f"Hint {level} of 3: {self.hints[level - 1]}", 78)
+
+
+def the_exercise(number: int) -> tuple[Path, Exercise]:
+    """Return the file of an exercise that ships, and how it is graded."""
+    if not 1 <= number <= len(FILES):
+        raise ValueError(f"there is no exercise {number}; they go from 1 to "
+                         f"{len(FILES)}")
+    path = FILES[number - 1]
+    check = runpy.run_path(str(SHIPPED / "checks" / path.name))
+    return path, check["EXERCISE"]
 
 
 # ---- what most of them use -------------------------------------------------
