@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common import answers
 from common.answers import attempt
 from common.exercise import FILES, SHIPPED, the_exercise
 from common.grading import grade, judge
@@ -228,3 +229,28 @@ def test_the_files_are_numbered_and_the_readme_lists_them():
     for number, path in enumerate(FILES, 1):
         read = EXERCISES[path.stem].read.split(",")[0]
         assert f"| {number} | {demo.title(path)} | `{read}` |" in readme
+
+
+@pytest.mark.parametrize("old, sentence", [
+    ("y = self.cache = np.tanh(x)",
+     "It fails for x (4, 3), dy (4, 3): in line 8"),
+    ("import numpy", "It cannot be imported: in line 1")])
+def test_an_endless_loop_is_stopped_where_it_is(monkeypatch, tmp_path, old,
+                                                sentence):
+    monkeypatch.setattr(answers, "LIMIT", 0.2)
+    text = ONE.read_text("utf-8")
+    assert text.count(old) == 1
+    path = tmp_path / "01_tanh.py"
+    path.write_text(text.replace(old, f"while True: pass; {old}"), "utf-8")
+    verdict = grade(EXERCISES["01_tanh"], path)
+    assert verdict.status == "wrong"
+    assert " ".join(str(verdict).split()).startswith(
+        f"{sentence}, TimeoutError: it takes more than 0.2 seconds: perhaps a "
+        "loop never ends.")
+
+
+def test_a_real_ctrl_c_is_heard():
+    def run(**case):
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        attempt(run, {})

@@ -1,7 +1,10 @@
 """Call what a student's file defines, whatever it may do, and compare."""
+import _thread
+import contextlib
 import copy
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +13,7 @@ import numpy as np
 
 
 WARNINGS = "warnings"     # this output is what NumPy warned of on the way
+LIMIT = 10                # seconds; right answers take a hundredth of one
 
 
 @dataclass
@@ -28,7 +32,8 @@ def load_answer(path: Path, needs: tuple[str, ...]) -> ModuleType | str:
     try:
         # not imported, as an import may use an outdated .pyc after an edit
         code = compile(path.read_bytes(), str(path), "exec")
-        exec(code, module.__dict__)
+        with time_limit():
+            exec(code, module.__dict__)
     except SyntaxError as error:
         return f"Python cannot read line {error.lineno} of it: {error.msg}."
     except Exception as error:
@@ -45,8 +50,9 @@ def attempt(run: Callable[..., dict], case: dict,
     """Return what run(**case) gives; NumPy's warnings are an output, too."""
     inputs, flags = copy.deepcopy(case), set()
     try:
-        with np.errstate(all="call", under="ignore",
-                         call=lambda kind, _: flags.add(kind)):
+        with time_limit(), np.errstate(
+                all="call", under="ignore",
+                call=lambda kind, _: flags.add(kind)):
             outputs = {name: np.asarray(a)
                        for name, a in run(**inputs).items()}
     except NotImplementedError:
@@ -57,6 +63,28 @@ def attempt(run: Callable[..., dict], case: dict,
                and not np.array_equal(a, inputs[name])]
     outputs[WARNINGS] = np.array(sorted(flags), dtype=str)
     return Outcome(outputs, changed=changed)
+
+
+@contextlib.contextmanager
+def time_limit() -> Iterator[None]:
+    """Raise TimeoutError where a block was after LIMIT seconds."""
+    late = []
+
+    def stop():
+        late.append(True)
+        _thread.interrupt_main()
+    timer = threading.Timer(LIMIT, stop)
+    timer.start()
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        if not late:                                # it was a real Ctrl-C
+            raise
+        raise TimeoutError(
+            f"it takes more than {LIMIT} seconds: perhaps a loop never ends"
+        ).with_traceback(stopped.__traceback__) from None
+    finally:
+        timer.cancel()
 
 
 def _say(error: Exception, path: Path | None) -> str:
