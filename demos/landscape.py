@@ -14,10 +14,13 @@ Walks through the landscape of MNIST that ships with minivae (or, with
 if __name__ == "__main__":
     import common.ctrl_c     # noqa: F401
 
+import textwrap
+
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 from scipy.special import ndtri
 from tqdm import tqdm
@@ -40,50 +43,72 @@ STEPS = 15                  # images on a path
 
 # ---- features --------------------------------------------------------------
 
-FEATURES = {"a closed loop: 0, 6, 8, 9": (0, 6, 8, 9),
-            "one stroke: 1": (1,),
-            "open curves: 2, 3, 5": (2, 3, 5),
-            "an angle: 4, 7": (4, 7)}
+# what strokes a digit is made of; a one may also be slanted
+FEATURES = ("closed loop", "loop with a line", "several loops", "angular",
+            "vertical line", "slanted line")
+OF_DIGIT = np.array([0, 4, 2, 2, 3, 2, 1, 3, 2, 1])
+SLANT = 0.25                # columns for each row: 14 degrees
 
 
-def prevailing(q, codes, labels):
+def features_of(images, labels):
+    """Say which feature each image (N, 28, 28, 1) has: indices (N,)."""
+    slanted = (labels == 1) & (abs(slant(images)) > SLANT)
+    return np.where(slanted, FEATURES.index("slanted line"), OF_DIGIT[labels])
+
+
+def slant(images):
+    """Fit a line to each image's ink: columns to the right for each row up."""
+    ink = images[..., 0] / images.sum(axis=(1, 2, 3))[:, None, None]
+    row, column = np.indices(ink.shape[1:])
+    row, column = (place - (ink * place).sum(axis=(1, 2))[:, None, None]
+                   for place in (row, column))            # from the ink's mean
+    return -((ink * row * column).sum(axis=(1, 2))
+             / (ink * row ** 2).sum(axis=(1, 2)))
+
+
+def prevailing(q, codes, features):
     """Say which feature prevails at each point of the plane: (n, n).
 
     A decoded image is blurred, so we ask the 50 test images whose codes are
-    nearest to a point: what do most of them have? The answers are indices
-    into FEATURES; that in row r and column c is for the point
-    z = (q[c], q[n-1-r]), as in the landscape.
+    nearest to a point: what do most of them have? The answer in row r and
+    column c is for the point z = (q[c], q[n-1-r]), as in the landscape.
     """
     z = np.stack(np.meshgrid(q, q[::-1]), axis=-1)               # (n, n, 2)
     _, nearest = cKDTree(codes).query(z, 50)                     # (n, n, 50)
-    votes = np.stack([np.isin(labels[nearest], digits).sum(axis=-1)
-                      for digits in FEATURES.values()])
+    votes = np.stack([(features[nearest] == i).sum(axis=-1)
+                      for i in range(len(FEATURES))])
     return votes.argmax(axis=0)
 
 
-def draw_features(path, vae, codes, labels, n=20, fine=80):
+def heart(region):
+    """Return the place of region (n, n) that is farthest from its edge."""
+    depth = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+    return np.unravel_index(depth.argmax(), depth.shape)
+
+
+def draw_features(path, vae, codes, features, n=20, fine=80):
     """Draw the landscape, and over it which feature prevails where."""
     image, _ = latent_grid(vae, n)
     # points at equal steps of the prior's probability, as in the landscape
     edge = 0.45 / (n - 1)                      # half of one of its cells
     q = ndtri(np.linspace(0.05 - edge, 0.95 + edge, fine))
-    winner = prevailing(q, codes, labels)
+    winner = prevailing(q, codes, features)
 
-    figure = Figure(figsize=(12.5, 6.8), dpi=100, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    square = (0, 1, 0, 1)
-    show(left, image, "the landscape", extent=square)
-    show(right, image, "which feature prevails among the test images there",
+    figure = Figure(figsize=(8, 8.4), dpi=100, layout="constrained")
+    ax, square = figure.subplots(), (0, 1, 0, 1)
+    show(ax, image, "Which feature prevails among the test images there",
          extent=square)
     colours = np.array([to_rgb(f"C{i}") for i in range(len(FEATURES))])
-    right.imshow(colours[winner], alpha=0.45, extent=square)
-    for ax in left, right:
-        ax.set(xlabel="z[0]", ylabel="z[1]")
+    ax.imshow(colours[winner], alpha=0.35, extent=square)
+    ax.set(xlabel="z[0]", ylabel="z[1]")
     shares = np.bincount(winner.flat, minlength=len(FEATURES)) / winner.size
-    figure.legend(handles=[
-        Patch(color=colour, alpha=0.45, label=f"{name} ({share:.0%})")
-        for colour, name, share in zip(colours, FEATURES, shares)],
-        loc="outside lower center", ncols=4, frameon=False)
+    for i in np.unique(winner):
+        row, column = heart(winner == i)
+        ax.text((column + 0.5) / fine, 1 - (row + 0.5) / fine,
+                textwrap.fill(FEATURES[i], 9) + f"\n{shares[i]:.0%}",
+                fontsize=15, ha="center", va="center", color=colours[i] * 0.6,
+                fontweight="bold", path_effects=[
+                    withStroke(linewidth=5, foreground="white")])
     save_frame(path, pixels(figure))
 
 
@@ -178,7 +203,8 @@ def model_of_digits(name: str) -> VAE:
 def main(args):
     vae, data = model_of_digits(args.model), load_mnist()
     codes = encode(vae, data.test_images)
-    draw_features(args.out / "features.png", vae, codes, data.test_labels)
+    draw_features(args.out / "features.png", vae, codes,
+                  features_of(data.test_images, data.test_labels))
     draw_patches(args.out / "patches.png", vae, codes, data.test_labels)
     a, b = (typical(codes, data.test_labels, digit) for digit in (8, 6))
     draw_path(args.out, vae, codes, data.test_labels, a, b)

@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
+from matplotlib.patches import Rectangle
+from scipy.optimize import linear_sum_assignment
 from tqdm import tqdm
 
 from minivae import choose_device, conv_vae, gaussian_kl, reparameterize
@@ -35,8 +36,8 @@ from common.own_folder import own_folder
 
 DIGITS = {"six": 6, "one": 1, "zero": 0}
 COLOURS = "C0", "C1", "C4"
-NAMES_AT = (8, -16), (-30, -16), (8, 10)      # beside their dots, in points
-SHOWN = 0, 100, 150                     # steps in the figure, before the last
+EDGE = 3.8                              # of the plane that is drawn
+SHOWN = 0, 150, 500                     # steps in the figure, before the last
 FRAMES = {round(1.3 ** k) for k in range(40)}              # steps in the GIF
 
 
@@ -81,58 +82,66 @@ def pull(vae, x, draws=100):
 
 # ---- drawing ---------------------------------------------------------------
 
-def draw(figure, moment, x):
-    """Draw one moment: the plane, and below it the three images."""
-    grid = figure.add_gridspec(4, 3, height_ratios=[3.4, 1, 1, 1])
-    draw_plane(figure.add_subplot(grid[0, :]), moment)
-    for row, name in enumerate(DIGITS, start=1):
-        i = row - 1
-        input_, output, text = (figure.add_subplot(grid[row, c])
-                                for c in range(3))
-        show(input_, x[i], "input" if row == 1 else "")
-        show(output, moment.decoded[i], "decoded" if row == 1 else "")
-        input_.set_ylabel(name)
-        text.axis("off")
-        text.text(0, 0.5, f"loss {moment.loss[i]:.0f} nats =\n"
-                  f"{moment.loss[i] - moment.kl[i]:.0f} for the pixels\n"
-                  f"+ {moment.kl[i]:.1f} KL", va="center", fontsize=9)
-
-
 def draw_plane(ax, moment):
-    for i, (name, codes) in enumerate(zip(DIGITS, moment.others)):
-        ax.scatter(*codes.T, s=4, alpha=0.5, linewidths=0, color=COLOURS[i])
+    """Draw the codes; and beside them, what each drawn code decodes to."""
+    for codes, colour in zip(moment.others, COLOURS):
+        ax.scatter(*codes.T, s=4, alpha=0.5, linewidths=0, color=colour)
+    turn = np.linspace(0, 2 * np.pi, 60)
+    for i, (name, place) in enumerate(zip(DIGITS, places(moment.z))):
         mu, sigma = moment.mu[i], moment.sigma[i]
-        turn = np.linspace(0, 2 * np.pi, 60)
         ax.plot(mu[0] + sigma[0] * np.cos(turn),
                 mu[1] + sigma[1] * np.sin(turn), color="C3", linewidth=1)
         tip = mu + 0.8 * moment.pull[i] / np.linalg.norm(moment.pull[i])
         ax.annotate("", tip, mu, arrowprops={"arrowstyle": "->"})
+        ax.plot(*zip(moment.z[i], place), color=COLOURS[i], linewidth=1,
+                zorder=1)
         ax.plot(*mu, "o", color="C3", markersize=5)
         ax.plot(*moment.z[i], "o", color="C2", markersize=5)
-        ax.annotate(name, mu, NAMES_AT[i], textcoords="offset points",
-                    color=COLOURS[i], fontweight="bold",
-                    path_effects=[withStroke(linewidth=3,
-                                             foreground="white")])
-    ax.set(xlim=(-3.6, 3.6), ylim=(-3.6, 3.6), aspect="equal",
-           xlabel="z[0]", ylabel="z[1]",
+        draw_image(ax, moment.decoded[i], place, COLOURS[i],
+                   f"{name}, {moment.loss[i]:.0f} nats")
+    ax.set(xlim=(-EDGE, EDGE + 2.6), ylim=(-EDGE, EDGE), aspect="equal",
            title="before training" if moment.step == 0 else
            f"after {moment.step:,} step{'s' * (moment.step > 1)}")
 
 
+def draw_image(ax, image, place, colour, text):
+    """Draw an image, in a frame, with a line of text below it."""
+    x, y = place
+    show(ax, image, extent=(x - 1, x + 1, y - 1, y + 1), zorder=3)
+    ax.add_patch(Rectangle((x - 1, y - 1), 2, 2, fill=False,
+                           edgecolor=colour, linewidth=1.5, zorder=4))
+    ax.text(x, y - 1.05, text, color=colour, ha="center", va="top",
+            fontsize=9, fontweight="bold")
+
+
+def places(z):
+    """Choose a place for the image of each of three codes z: (3, 2).
+
+    They lie right of the codes; the lines from there are as short as can be.
+    """
+    column = np.array([(EDGE + 1.2, y) for y in (2.7, 0.2, -2.3)])
+    far = np.linalg.norm(z[:, None] - column, axis=-1)           # (3, 3)
+    return column[linear_sum_assignment(far)[1]]
+
+
 def save_figure(path, moments, x):
-    figure = Figure(figsize=(3.6 * len(moments), 7.6), dpi=100,
-                    layout="constrained")
-    for part, moment in zip(figure.subfigures(1, len(moments)), moments):
-        draw(part, moment, x)
-    figure.suptitle("Codes of sixes, ones and zeros; for one of each, the "
-                    "mean and σ (red), a drawn code (green), and where the "
-                    "loss pulls the mean")
+    """Draw the three images x, and the plane at each moment."""
+    figure = Figure(figsize=(10, 7.6), dpi=90, layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[1, 8])
+    for i, ax in enumerate(left.subplots(3, 1)):
+        show(ax, x[i], f"given: a {[*DIGITS][i]}")
+        ax.title.set(color=COLOURS[i], fontweight="bold")
+    for ax, moment in zip(right.subplots(2, 2).flat, moments):
+        draw_plane(ax, moment)
+    figure.suptitle("Codes of sixes, ones and zeros. For one of each: its "
+                    "mean and σ (red), where the loss pulls\nthe mean "
+                    "(arrow), a drawn code (green), and what that decodes to")
     save_frame(path, pixels(figure))
 
 
-def frame(moment, x):
-    figure = Figure(figsize=(4, 8), dpi=70, layout="constrained")
-    draw(figure, moment, x)
+def frame(moment):
+    figure = Figure(figsize=(5, 5), dpi=80, layout="constrained")
+    draw_plane(figure.subplots(), moment)
     return pixels(figure)
 
 
@@ -167,12 +176,12 @@ def main(args):
                             for loss, kl in zip(m.loss, m.kl)))
 
     watch(0)
-    fit(vae, images, learning_rate=1e-3, seed=args.seed, watch=watch,
+    fit(vae, images, learning_rate=2e-3, seed=args.seed, watch=watch,
         xp=choose_device(args.device)[0])
     steps = [step for step in SHOWN if step < last] + [last]
     save_figure(args.out / "moments.png", [moments[s] for s in steps], x)
     save_gif(args.out / "moments.gif", [
-        frame(moments[step], x) for step in tqdm(
+        frame(moments[step]) for step in tqdm(
             sorted(moments), "drawing", leave=False, disable=None)])
     ones, zeros = distances(moments[last])
     print(f"""

@@ -1,11 +1,13 @@
 """The shorter demos of the course: what they compute, and what they write."""
 import functools
+import itertools
 import re
 from types import SimpleNamespace
 
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from scipy.special import logsumexp
 
@@ -247,8 +249,8 @@ def test_six_is_drawn_as_it_is():
     demo.draw_plane(ax, moment)
     arrows = [text for text in ax.texts if not text.get_text()]
     for i, arrow in enumerate(arrows):
-        circle, dot, code = (line.get_xydata()
-                             for line in ax.lines[3 * i:3 * i + 3])
+        circle, way, dot, code = (line.get_xydata()
+                                  for line in ax.lines[4 * i:4 * i + 4])
         away = ((circle - mu[i]) / sigma[i]) ** 2
         np.testing.assert_allclose(away.sum(axis=1), 1, 1e-4)
         np.testing.assert_allclose(away.max(axis=0), 1, 1e-2)
@@ -259,27 +261,56 @@ def test_six_is_drawn_as_it_is():
         assert arrow.xyann == pytest.approx(mu[i])
         assert step @ moment.pull[i] == pytest.approx(
             0.8 * np.linalg.norm(moment.pull[i]), rel=1e-4)
+        check_image(ax, i, way, decode(vae, z)[i], float(kl[i] - log_p[i]))
     assert len(arrows) == 3 and ax.get_title() == "after 7 steps"
-    check_panels(demo, moment, x, [decode(vae, z), log_p, kl])
 
 
-def check_panels(demo, moment, x, wanted):
-    """Each digit's row: given, decoded, and what its loss is made of."""
-    figure = Figure()
-    demo.draw(figure, moment, x)
-    _, *panels = figure.axes
-    for i, (name, image, log_p, kl) in enumerate(zip(
-            ("six", "one", "zero"), *wanted, strict=True)):
-        given, decoded, text = panels[3 * i:3 * i + 3]
-        assert given.get_ylabel() == name
-        np.testing.assert_array_equal(given.images[0].get_array(),
-                                      x[i, ..., 0])
-        np.testing.assert_allclose(decoded.images[0].get_array(),
-                                   image[..., 0], atol=1e-5)
-        said = map(float, re.findall(r"-?\d+\.?\d*",
-                                     text.texts[0].get_text()))
-        assert [*said] == pytest.approx(
-            [kl - log_p, -log_p, kl], abs=0.51)
+def check_image(ax, i, way, decoded, loss):
+    """A line leads from a code to its image, which has a name and a loss."""
+    image, box = ax.images[i], ax.patches[i]
+    np.testing.assert_allclose(image.get_array(), decoded[..., 0], atol=1e-5)
+    left, right, low, high = image.get_extent()
+    assert image.origin == "upper" and left < right and low < high
+    np.testing.assert_allclose(box.get_bbox().extents,
+                               [left, low, right, high])
+    np.testing.assert_allclose(way, [ax.lines[4 * i + 3].get_xydata()[0],
+                                     [(left + right) / 2, (low + high) / 2]])
+    text = [text for text in ax.texts if text.get_text()][i]
+    assert text.get_text() == f"{('six', 'one', 'zero')[i]}, {loss:.0f} nats"
+    assert text.get_position() == pytest.approx((way[1][0], low - 0.05))
+    # all in the colour of its digit's codes
+    points = ax.collections[i].get_facecolor()[0][:3]
+    for colour in (box.get_edgecolor(), text.get_color(),
+                   ax.lines[4 * i + 1].get_color()):
+        np.testing.assert_allclose(to_rgb(colour), points)
+
+
+def test_sixes_images_lie_where_nothing_else_does():
+    demo = load("training_on_a_six.py")
+    rng = np.random.default_rng(0)
+    for z in 1.5 * rng.standard_normal((20, 3, 2)):
+        found = demo.places(z)
+        gaps = abs(found[:, None] - found)[[0, 0, 1], [1, 2, 2]]
+        assert (gaps[:, 1] > 2.4).all()         # an image is 2 high
+        assert (found[:, 0] - 1 > demo.EDGE).all()
+        assert (abs(found[:, 1]) + 1 < demo.EDGE).all()
+        straight = np.linalg.norm(z - found, axis=1).sum()
+        for other in itertools.permutations(found):
+            assert straight <= np.linalg.norm(z - other, axis=1).sum() + 1e-9
+
+
+def test_sixes_figure_has_what_is_given_and_all_moments(monkeypatch,
+                                                        tmp_path):
+    demo, seen = load("training_on_a_six.py"), []
+    monkeypatch.setattr(demo, "draw_plane",
+                        lambda ax, moment: seen.append(moment))
+    x = load_mnist().test_images[:3].astype("f4")
+    axes = drawn(monkeypatch, demo.save_figure, tmp_path / "a.png",
+                 ["first", "last"], x)
+    assert seen == ["first", "last"]
+    for ax, image, name in zip(axes, x, ("six", "one", "zero")):
+        assert ax.get_title() == f"given: a {name}"
+        np.testing.assert_array_equal(ax.images[0].get_array(), image[..., 0])
 
 
 def test_six_measures_from_the_middle_of_the_sixes():
@@ -480,6 +511,20 @@ def test_elbos_integral_is_the_likelihood():
     many = vae.asarray(np.repeat(images, 500, axis=0))
     elbo = vae.elbo(many, vae.noise(1500, 1)).reshape(3, 500).mean(axis=1)
     assert (elbo < exact).all()
+
+
+def test_elbo_measures_each_image(capsys):
+    demo, vae = load("elbo.py"), load_pretrained("mnist")
+    images = load_mnist().test_images[:150]             # more than one batch
+    elbo, exact = demo.measure("digits", vae, images)
+    np.testing.assert_allclose(elbo, vae.elbo(
+        vae.asarray(images), vae.noise(150, 0)), rtol=1e-5)
+    np.testing.assert_allclose(
+        exact, demo.exact_log_likelihood(vae, images), rtol=1e-6)
+    numbers = map(float, re.findall(r"-?\d+\.\d+", capsys.readouterr().out))
+    assert [*numbers] == pytest.approx(
+        [elbo.mean(), elbo.std() / 150 ** 0.5, exact.mean(),
+         (exact - elbo).mean()], abs=0.051)
 
 
 def test_elbos_two_estimates_agree_in_the_mean(monkeypatch):

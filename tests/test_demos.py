@@ -23,7 +23,7 @@ from test_plots import compass, drawn
 from minivae import (Adam, check_function, conv_vae, load_model,
                      load_pretrained, save_model)
 from minivae.conv import windows
-from minivae.data import load_fashion_mnist
+from minivae.data import load_fashion_mnist, load_mnist
 from minivae.extras.explorer.paths import spherical, straight
 from minivae.extras.figures.rows import save_samples
 from minivae.extras.runs import checkpoint, npz
@@ -947,38 +947,66 @@ def test_landscapes_patch_has_one_on_the_left_and_the_other_on_the_right():
     assert (square[:3, 1] > square[6:, 1]).all()            # upwards
 
 
+def test_landscapes_features_are_those_of_the_strokes():
+    demo, data = load("landscape.py"), load_mnist()
+    digits = {"closed loop": [0], "loop with a line": [6, 9], "several loops":
+              [2, 3, 5, 8], "angular": [4, 7], "vertical line": [1],
+              "slanted line": [1]}
+    assert (*digits,) == demo.FEATURES
+    features = demo.features_of(data.test_images, data.test_labels)
+    for i, name in enumerate(digits):
+        assert {*data.test_labels[features == i]} == {*digits[name]}
+    for by, name in ((0, "vertical line"), (1, "vertical line"),
+                     (3, "slanted line"), (-3, "slanted line")):
+        one = np.zeros((1, 28, 28, 1), bool)      # by columns in each ten rows
+        for row in range(3, 24):
+            column = 14 - round(by * (row - 13) / 10)
+            one[0, row, column:column + 2] = True
+        assert demo.slant(one) == pytest.approx([by / 10], abs=0.02)
+        found = demo.features_of(one, np.array([1]))
+        assert [demo.FEATURES[i] for i in found] == [name]
+
+
 def test_landscapes_features_lie_where_their_codes_do():
     demo = load("landscape.py")
-    right, up = np.meshgrid([-1, 1], [-1, 1])        # a digit in each corner
+    right, up = np.meshgrid([-1, 1], [-1, 1])      # a feature in each corner
     corners = np.stack([right, up], axis=-1).reshape(-1, 2)
-    codes, labels = corners.repeat(50, 0), np.repeat([8, 1, 5, 4], 50)
-    winner = demo.prevailing(np.array([-1.2, -0.9, 1.1]), codes, labels)
-    np.testing.assert_array_equal(winner, [[2, 2, 3], [0, 0, 1], [0, 0, 1]])
+    codes, features = corners.repeat(50, 0), np.repeat([0, 4, 2, 3], 50)
+    winner = demo.prevailing(np.array([-1.2, -0.9, 1.1]), codes, features)
+    np.testing.assert_array_equal(winner, [[2, 2, 3], [0, 0, 4], [0, 0, 4]])
 
 
 def test_landscapes_features_are_drawn_over_it(monkeypatch, tmp_path):
     demo = load("landscape.py")
-    right, up = np.meshgrid([-1, 1], [-1, 1])        # a digit in each corner
+    right, up = np.meshgrid([-1, 1], [-1, 1])      # a feature in each corner
     codes = np.stack([right, up], axis=-1).reshape(-1, 2).repeat(60, 0)
-    labels = np.repeat([8, 1, 5, 4], 60)       # below: 8, 1; above: 5, 4
-    left, right = drawn(monkeypatch, demo.draw_features, tmp_path / "a.png",
-                        compass(), codes, labels, 20, 8)
+    features = np.repeat([5, 1, 2, 3], 60)     # below: 5, 1; above: 2, 3
+    ax, = drawn(monkeypatch, demo.draw_features, tmp_path / "a.png",
+                compass(), codes, features, 20, 9)
     landscape, _ = latent_grid(compass(), 20)
-    for ax in left, right:
-        np.testing.assert_array_equal(ax.images[0].get_array(),
-                                      landscape[..., 0])
-        assert (ax.get_xlabel(), ax.get_ylabel()) == ("z[0]", "z[1]")
-    winner = right.images[1].get_array()
-    for image in *left.images, *right.images:
+    np.testing.assert_array_equal(ax.images[0].get_array(), landscape[..., 0])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("z[0]", "z[1]")
+    for image in ax.images:
         assert image.get_extent() == [0, 1, 0, 1] and image.origin == "upper"
-    # each corner has a quarter, in the colour that the legend gives its digit
-    legend, = right.figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [
-        f"{name} (25%)" for name in demo.FEATURES]
-    colours = [handle.get_facecolor()[:3] for handle in legend.get_patches()]
-    for (row, column), feature in zip(((7, 0), (7, 7), (0, 0), (0, 7)),
-                                      range(4)):
-        np.testing.assert_allclose(winner[row, column], colours[feature])
+    # a name lies in the middle of its part, in a dark form of its colour
+    winner = ax.images[1].get_array()
+    for text, name, corner in zip(ax.texts, (1, 2, 3, 5), (
+            (1, 0), (0, 1), (1, 1), (0, 0)), strict=True):
+        *words, share = text.get_text().split()
+        assert " ".join(words) == demo.FEATURES[name]
+        x, y = text.get_position()
+        assert (x > 0.5, y > 0.5) == corner
+        colour = winner[int((1 - y) * 9), int(x * 9)]
+        np.testing.assert_allclose(text.get_color(), 0.6 * colour)
+        assert share == f"{(winner == colour).all(axis=-1).mean():.0%}"
+
+
+def test_the_heart_of_a_region_is_far_from_its_edge():
+    heart = load("landscape.py").heart
+    region = np.zeros((9, 12), bool)
+    region[0:3, 9:12] = region[3:8, 1:6] = True
+    assert heart(region) == (5, 3)
+    assert heart(np.ones((5, 5), bool)) == (2, 2)     # the picture's edge, too
 
 
 def test_landscapes_features_begin_where_its_cells_do(monkeypatch, tmp_path):
