@@ -129,27 +129,27 @@ def through_z(vae, images, eps):
 
 # the middle of each node, its width, and where its gradient stands in d
 NODES = {"encoder": (2.5, 14.8, 4), "mu": (9.6, 11, 6),
-         "logvar": (9.6, 18.6, 6), "eps": (17.4, 15.8, 5),
+         "logvar": (9.6, 18.6, 6.8), "eps": (17.4, 15.8, 5),
          "z": (17.4, 11, 6), "decoder": (17.4, 2.9, 4),
-         "log p(x|z)": (31.4, 2.9, 4.4), "log p(z)": (25.6, 11, 4),
+         "log p(x|z)": (31.4, 2.9, 4.4), "log p(z)": (26.1, 11, 4),
          "log q(z|x)": (25.6, 18.6, 4.4), "loss": (31.4, 11, 3.6)}
 # an arrow's ends; the gradient that comes back; where its numbers stand
 ARROWS = [((2.5, 10.2), (2.5, 14.1), None, None),              # to encoder
           ((4.5, 14.5), (6.5, 12.2), "mu", None),
-          ((4.5, 15.1), (6.5, 17.4), "logvar", None),
+          ((4.5, 15.2), (6.1, 17.4), "logvar", None),
           ((12.7, 11), (14.3, 11), "mu", None),
           ((12.4, 16.9), (15.2, 12.7), "logvar, z",
            (13, 14.3, "right", "through z:\n")),
           ((17.4, 14.5), (17.4, 12.7), None, None),              # eps to z
-          ((12.7, 18.6), (23.3, 18.6), "logvar, log q",
+          ((13.1, 18.6), (23.3, 18.6), "logvar, log q",
            (18, 19.7, "center", "directly: ")),
           ((20, 15.8), (23.8, 17.4), None, None),            # eps to log q
           ((17.4, 9.3), (17.4, 3.6), "z, decoder", (18.1, 6.5, "left", "")),
-          ((20.5, 11), (23.5, 11), "z, log p(z)", (22, 12.1, "center", "")),
+          ((20.5, 11), (24, 11), "z, log p(z)", (22.2, 12.1, "center", "")),
           ((19.5, 2.9), (22.2, 2.9), "logits", None),
           ((26.8, 2.9), (29.1, 2.9), "logits", None),
           ((31.4, 4.2), (31.4, 9.8), "log p(x|z)", (30.7, 9.1, "right", "")),
-          ((27.7, 11), (29.5, 11), "log p(z)", (28.6, 12.1, "center", "")),
+          ((28.2, 11), (29.5, 11), "log p(z)", (28.9, 12.6, "center", "")),
           ((27.4, 17.4), (30.6, 12.2), "log q(z|x)", (29.8, 15.2, "left", ""))]
 
 

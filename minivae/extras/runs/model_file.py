@@ -63,8 +63,8 @@ def load_pretrained(name: str) -> VAE:
     """Return a VAE that is trained already: on "fashion" or on "mnist".
 
     They ship with the package: each is the model.npz of a run of
-    demos/train_fashion.py or train_mnist.py, with their defaults. Raises
-    ValueError for another name.
+    demos/train_fashion.py or train_mnist.py, with --epochs 40 --batch-size 64
+    --learning-rate 2e-3 --decay. Raises ValueError for another name.
     """
     names = "fashion", "mnist"
     if name not in names:
