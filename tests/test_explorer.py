@@ -700,51 +700,60 @@ def test_a_dot_has_the_colour_of_its_class(page):
         want)[inside], atol=2)
 
 
+def text(browser, id):
+    return browser.find_element("id", id).text
+
+
+def decoded(vae, z):
+    return vae.decode(np.array([z], "f4"), True)[0]
+
+
 @in_a_browser
-def test_the_numbers_and_images_of_a_code(page):
-    vae, data = four_numbers(), dataset((8, 12, 1))
-    browser = page(vae, data)
+def test_the_numbers_and_image_of_a_code(page):
+    vae = four_numbers()
+    browser = page(vae, dataset((8, 12, 1)))
     wait_until(lambda: browser.execute_script(LOADED))
-
-    def text(id):
-        return browser.find_element("id", id).text
-
-    def image(z):
-        return vae.decode(np.array([z], "f4"), True)[0]
     z = [0.5, -1.0, 0.0, 2.0]
     browser.execute_script("moveTo(arguments[0])", z)
-    assert text("z") == "(0.50, −1.00, 0.00, 2.00)"
+    assert text(browser, "z") == "(0.50, −1.00, 0.00, 2.00)"
     nats = norm.logpdf(z).sum()
-    assert text("density") == f"{math.exp(nats):.3g}, or −{-nats:.2f} nats"
+    assert text(browser, "density") == (
+        f"{math.exp(nats):.3g}, or −{-nats:.2f} nats")
     browser.execute_script("""           // the median of the last thirty
         times = [...Array(20).fill(1), ...Array(8).fill(2),
                  ...Array(11).fill(3)];
         draw();""")
-    assert text("time") == "2.0 ms"
-    assert_shown(browser, "image", image(z))
+    assert text(browser, "time") == "2.0 ms"
+    assert_shown(browser, "image", decoded(vae, z))
     assert [float(slider.get_attribute("value")) for slider in
             browser.find_elements("css selector", "#sliders input")] == (
         pytest.approx(z, abs=0.026))                     # their step is 0.05
 
+
+@in_a_browser
+def test_the_numbers_and_images_of_a_chosen_image(page):
+    vae, data = four_numbers(), dataset((8, 12, 1))
+    browser = page(vae, data)
+    wait_until(lambda: browser.execute_script(LOADED))
     assert not browser.find_element("id", "point").is_displayed()
     chosen = 100                              # in the sheet's third row
     browser.execute_script("choose(arguments[0])", chosen)
     assert browser.find_element("id", "point").is_displayed()
     assert browser.find_element("id", "noise").is_displayed()
     assert not browser.find_element("id", "no-point").is_displayed()
-    assert text("input-name") == data.class_names[chosen % 3]
+    assert text(browser, "input-name") == data.class_names[chosen % 3]
     (mu,), (logvar,) = vae.encode(vae.asarray(data.test_images[[chosen]]))
     eps = np.array(browser.execute_script("return Array.from(state.eps)"))
     sigma = np.exp(logvar / 2)
     np.testing.assert_allclose(z_of(browser), mu + sigma * eps, 1e-4)
     assert_shown(browser, "input", data.test_images[chosen])
-    assert_shown(browser, "reconstruction", image(mu))
-    assert_shown(browser, "sample", image(z_of(browser)))
-    assert_shown(browser, "image", image(z_of(browser)))
-    assert text("amount") == "1.00"
+    assert_shown(browser, "reconstruction", decoded(vae, mu))
+    assert_shown(browser, "sample", decoded(vae, z_of(browser)))
+    assert_shown(browser, "image", decoded(vae, z_of(browser)))
+    assert text(browser, "amount") == "1.00"
     said = [[float(n.replace("−", "-")) for n in
              re.findall(r"−?\d+\.\d\d", part)]
-            for part in text("formula").split(";")]
+            for part in text(browser, "formula").split(";")]
     np.testing.assert_allclose(said, np.transpose([
         z_of(browser), mu, np.ones(4), sigma, eps])[:2], atol=0.0051)
 
