@@ -301,6 +301,8 @@ def test_the_demos_that_train(cupy, monkeypatch, tmp_path, name, args):
     if name == "training_on_a_six":        # its frames are drawn elsewhere
         monkeypatch.setattr(demo, "frame",
                             lambda *_: np.eye(9, dtype="uint8"))
+        monkeypatch.setattr(demo, "pull", functools.partial(demo.pull,
+                                                            draws=1))
     if name == "elbo":
         monkeypatch.setattr(demo, "exact_log_likelihood", functools.partial(
             demo.exact_log_likelihood, step=0.5))

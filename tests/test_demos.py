@@ -542,8 +542,11 @@ def stopped_by(reason, start, monkeypatch, stop_at):
         "a kill", -9, marks=pytest.mark.skipif(
             not hasattr(os, "fork"), reason="there is no SIGKILL"))])
 def test_a_resumed_run_is_the_uninterrupted_one(
-        monkeypatch, quick_run, capsys, reason, status, stop_at):
-    assert quick_run(folder="whole") == 0
+        monkeypatch, quick_run, capsys, reason, status, stop_at,
+        tmp_path_factory):
+    whole = tmp_path_factory.getbasetemp() / "whole"      # one run for all
+    if not whole.exists():
+        assert quick_run(folder=whole) == 0
     assert stopped_by(reason, quick_run, monkeypatch, stop_at) == status
     capsys.readouterr()
     assert quick_run("--resume") == 0
@@ -552,7 +555,6 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     batches = stop_at % 3 if reason != "a signal" else (stop_at - 1) % 3 + 1
     assert f"after {batches} of its batches; step {stop_at}" in printed
     assert "note" not in printed
-    whole = quick_run.folder.with_name("whole")
     for name in "model.npz", "grid.gif", "grid_final.png":
         assert (whole / name).read_bytes() == (
             quick_run.folder / name).read_bytes()
