@@ -1,9 +1,13 @@
 """What the tests share: a ledger of gradient checks, printed at the end."""
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+# The tests' arrays are small: threads would spend more time on waiting for
+# each other than they save. NumPy, not imported yet, looks at this once.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 ledger = []
 # what the demos share is imported as they do: from common import ...
 sys.path.insert(0, str(Path(__file__).parent.parent / "demos"))

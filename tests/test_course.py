@@ -45,9 +45,9 @@ def small(monkeypatch, tmp_path, capsys):
         return data._replace(
             train_images=data.train_images[:640],
             train_labels=data.train_labels[:640],
-            test_images=data.test_images[:400],
-            test_labels=data.test_labels[:400],
-            grey_index=data.grey_index % 400)
+            test_images=data.test_images[:small_run.tests],
+            test_labels=data.test_labels[:small_run.tests],
+            grey_index=data.grey_index % small_run.tests)
 
     def small_run(demo, pictures, *args):
         for name, full in (("load_mnist", load_mnist),
@@ -63,7 +63,7 @@ def small(monkeypatch, tmp_path, capsys):
         printed = capsys.readouterr().out
         assert f"Look at {tmp_path}" in printed
         return printed
-    small_run.fits = []
+    small_run.fits, small_run.tests = [], 400
     return small_run
 
 
@@ -215,8 +215,9 @@ def test_autoencoders_pca():
 
 # ---- training_on_a_six.py --------------------------------------------------
 
-def test_six_is_followed_through_training(small):
+def test_six_is_followed_through_training(small, monkeypatch):
     demo = load("training_on_a_six.py")
+    monkeypatch.setattr(demo, "pull", functools.partial(demo.pull, draws=1))
     printed = small(demo, ["moments.png", "moments.gif"], "--limit", 640,
                     "--seed", 3)
     assert [f["seed"] for f in small.fits] == [3]
@@ -389,10 +390,11 @@ def test_edits_features_are_what_they_are_called():
 
 def test_elbo_draws_and_counts(small, monkeypatch):
     demo = load("elbo.py")
+    small.tests = 100
     monkeypatch.setattr(demo, "KS", (1, 20))
     monkeypatch.setattr(demo, "DRAWS", 200)
     monkeypatch.setattr(demo, "exact_log_likelihood", functools.partial(
-        demo.exact_log_likelihood, step=0.08, reach=4.0))
+        demo.exact_log_likelihood, step=0.2, reach=4.0))
     printed = small(demo, ["bound.png", "collapse.png", "estimators.png"],
                     "--limit", 320, "--images", 5, "--seed", 3)
     assert [(f["beta"], f["warmup"], f["seed"]) for f in small.fits] == [

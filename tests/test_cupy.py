@@ -253,14 +253,15 @@ def test_a_diverged_run_keeps_the_better_model(cupy, monkeypatch, tmp_path):
     assert (tmp_path / "model.npz").read_bytes() == before
 
 
-def few(full, train=320):
+def few(full, train=320, test=300):
     """Some images of a data set, with all that belongs to them."""
     data = full()
     return data._replace(
         train_images=data.train_images[:train],
         train_labels=data.train_labels[:train],
-        test_images=data.test_images[:300],
-        test_labels=data.test_labels[:300], grey_index=data.grey_index % 300)
+        test_images=data.test_images[:test],
+        test_labels=data.test_labels[:test],
+        grey_index=data.grey_index % test)
 
 
 @pytest.mark.parametrize("first, then", [("cpu", "gpu"), ("gpu", "cpu")])
@@ -294,13 +295,15 @@ def test_the_demos_that_train(cupy, monkeypatch, tmp_path, name, args):
     for loader in "load_mnist", "load_fashion_mnist":
         if hasattr(demo, loader):
             monkeypatch.setattr(demo, loader, functools.partial(
-                few, getattr(demo, loader)))
+                few, getattr(demo, loader), test=100))
     for constant, value in ("KS", (1, 5)), ("DRAWS", 200), ("SAMPLES", 20):
         if hasattr(demo, constant):
             monkeypatch.setattr(demo, constant, value)
     if name == "training_on_a_six":        # its frames are drawn elsewhere
         monkeypatch.setattr(demo, "frame",
                             lambda *_: np.eye(9, dtype="uint8"))
+        monkeypatch.setattr(demo, "pull", functools.partial(demo.pull,
+                                                            draws=1))
     if name == "elbo":
         monkeypatch.setattr(demo, "exact_log_likelihood", functools.partial(
             demo.exact_log_likelihood, step=0.5))

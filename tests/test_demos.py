@@ -542,8 +542,11 @@ def stopped_by(reason, start, monkeypatch, stop_at):
         "a kill", -9, marks=pytest.mark.skipif(
             not hasattr(os, "fork"), reason="there is no SIGKILL"))])
 def test_a_resumed_run_is_the_uninterrupted_one(
-        monkeypatch, quick_run, capsys, reason, status, stop_at):
-    assert quick_run(folder="whole") == 0
+        monkeypatch, quick_run, capsys, reason, status, stop_at,
+        tmp_path_factory):
+    whole = tmp_path_factory.getbasetemp() / "whole"      # one run for all
+    if not whole.exists():
+        assert quick_run(folder=whole) == 0
     assert stopped_by(reason, quick_run, monkeypatch, stop_at) == status
     capsys.readouterr()
     assert quick_run("--resume") == 0
@@ -552,7 +555,6 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     batches = stop_at % 3 if reason != "a signal" else (stop_at - 1) % 3 + 1
     assert f"after {batches} of its batches; step {stop_at}" in printed
     assert "note" not in printed
-    whole = quick_run.folder.with_name("whole")
     for name in "model.npz", "grid.gif", "grid_final.png":
         assert (whole / name).read_bytes() == (
             quick_run.folder / name).read_bytes()
@@ -846,42 +848,55 @@ def test_spiral_tells_the_two_apart(monkeypatch, tmp_path, capsys):
     axes = drawn(monkeypatch, demo.main, arguments(
         demo, monkeypatch, "--steps", 2500, "--seed", 1, "--out", tmp_path))
     assert asked == [(False, 2500, 1), (True, 2500, 1)]
+    printed, share = capsys.readouterr().out, []
+    for vae, name, ax, below in zip(vaes, ("autoencoder", "VAE"), axes[:2],
+                                    axes[2:], strict=True):
+        gaps = check_spiral(demo, vae, name, ax, printed)
+        share.append((gaps > 0.1).mean())
+        check_spirals_codes(vae, name == "VAE", ax, below)
+    assert share[0] > share[1]          # 0.21 and 0.05 where it was measured
+    assert (tmp_path / "spiral.png").stat().st_size > 10_000
+
+
+def check_spiral(demo, vae, name, ax, printed):
+    """Where points are drawn, and what is said; return how far off they are.
+    """
     rng = np.random.default_rng(1)
     t = 1.25 * rng.random(1000)
     points = demo.spiral(t) + 0.02 * rng.standard_normal((1000, 2))
-    printed = capsys.readouterr().out
-    curve, share = demo.spiral(np.linspace(0, 1.25, 1000)), []
-    for i, name in enumerate(["autoencoder", "VAE"]):
-        ax, below = axes[i], axes[2 + i]
-        codes, _ = vaes[i].encode(vaes[i].asarray(points))
-        near = demo.distance(vaes[i].decode(codes), curve)
-        dots, close, off = (c.get_offsets() for c in ax.collections)
-        np.testing.assert_allclose(dots, points, rtol=1e-5)
-        gaps = demo.distance(np.concatenate([close, off]), curve)
-        assert gaps[:len(close)].max() <= 0.1 < gaps[len(close):].min()
-        share.append(len(off) / 1000)
-        said = printed.split(f"{name} ")[1].split()[:3]
-        assert said == [f"{near.mean():.3f}", f"{gaps.mean():.3f}",
-                        f"{share[i]:.0%}"]
-        assert ax.get_title().startswith(f"{name}: generated points are "
-                                         f"{gaps.mean():.3f} off")
-        reach = 1.35 * abs(curve).max()
-        assert [*ax.get_xlim(), *ax.get_ylim()] == pytest.approx(
-            [-reach, reach] * 2)
-        # new codes: N(0, 1), or a normal fitted to those of the points
-        mean, spread = (0, 1) if i else (codes.mean(), codes.std())
-        z, density = below.lines[0].get_data()
-        np.testing.assert_allclose(z[[0, -1]], mean + 3 * spread * np.array(
-            [-1, 1]), rtol=1e-5)
-        np.testing.assert_allclose(density, norm.pdf(z, mean, spread), 1e-4)
-        assert len(below.patches) == 60          # the histogram of the codes
-        assert sum(bar.get_width() * bar.get_height() for bar in below.patches
-                   ) == pytest.approx(1)
-        np.testing.assert_allclose(ax.lines[0].get_xydata(), curve)
-        np.testing.assert_allclose(ax.lines[1].get_xydata(), vaes[i].decode(
-            vaes[i].asarray(z[:, None])), 1e-3, 1e-5)
-    assert share[0] > share[1]          # 0.21 and 0.05 where it was measured
-    assert (tmp_path / "spiral.png").stat().st_size > 10_000
+    curve = demo.spiral(np.linspace(0, 1.25, 1000))
+    dots, close, off = (c.get_offsets() for c in ax.collections)
+    np.testing.assert_allclose(dots, points, rtol=1e-5)
+    codes, _ = vae.encode(vae.asarray(points))
+    near = demo.distance(vae.decode(codes), curve)
+    gaps = demo.distance(np.concatenate([close, off]), curve)
+    assert gaps[:len(close)].max() <= 0.1 < gaps[len(close):].min()
+    said = printed.split(f"{name} ")[1].split()[:3]
+    assert said == [f"{near.mean():.3f}", f"{gaps.mean():.3f}",
+                    f"{len(off) / 1000:.0%}"]
+    assert ax.get_title().startswith(f"{name}: generated points are "
+                                     f"{gaps.mean():.3f} off")
+    reach = 1.35 * abs(curve).max()
+    assert [*ax.get_xlim(), *ax.get_ylim()] == pytest.approx(
+        [-reach, reach] * 2)
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), curve)
+    return gaps
+
+
+def check_spirals_codes(vae, variational, ax, below):
+    """New codes: N(0, 1), or a normal fitted to those of the points."""
+    points = np.asarray(ax.collections[0].get_offsets())
+    codes, _ = vae.encode(vae.asarray(points))
+    mean, spread = (0, 1) if variational else (codes.mean(), codes.std())
+    z, density = below.lines[0].get_data()
+    np.testing.assert_allclose(z[[0, -1]], mean + 3 * spread * np.array(
+        [-1, 1]), rtol=1e-5)
+    np.testing.assert_allclose(density, norm.pdf(z, mean, spread), 1e-4)
+    assert len(below.patches) == 60              # the histogram of the codes
+    assert sum(bar.get_width() * bar.get_height() for bar in below.patches
+               ) == pytest.approx(1)
+    np.testing.assert_allclose(ax.lines[1].get_xydata(), vae.decode(
+        vae.asarray(z[:, None])), 1e-3, 1e-5)
 
 
 def test_spirals_seed_is_that_of_its_noise_and_its_weights():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from common import answers
-from common.answers import attempt
+from common.answers import Outcome, attempt
+from common.diagnosis import describe
 from common.exercise import FILES, SHIPPED, the_exercise
 from common.grading import grade, judge
 from test_demos import DEMOS, arguments, load
@@ -43,9 +44,14 @@ def run_demo(monkeypatch, *args):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_solution_passes(name):
-    verdict = grade(EXERCISES[name], SOLUTIONS / f"{name}.py")
+    exercise = EXERCISES[name]
+    verdict = grade(exercise, SOLUTIONS / f"{name}.py")
     assert verdict.status == "done", verdict
-    assert str(verdict).isascii()
+    cases = exercise.cases(np.random.default_rng(0))
+    numbers = sum(np.size(a) for case in cases
+                  for a in exercise.right(**case).values())
+    assert str(verdict) == f"Right: {numbers} numbers in {len(cases)} cases" \
+        f"{', also in float32' * exercise.single}."
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -91,6 +97,32 @@ def test_a_second_mistake_is_recognised_where_the_first_one_fails(tmp_path):
     assert grade(EXERCISES["02_dense"], path).mistakes == [
         "a product with w where its transpose belongs",
         "db as a mean over the batch, where a sum belongs"]
+
+
+def test_of_two_that_nothing_explains_the_second_is_named_too():
+    exercise = EXERCISES["02_dense"]
+
+    def run(**case):
+        outputs = exercise.right(**case)
+        return outputs | {name: outputs[name] ** 3 for name in ("dx", "db")}
+    verdict = judge(exercise, run)
+    assert verdict.mistakes == []
+    first, *others = verdict.sentences
+    assert first.startswith("dx is wrong for x (3, 3), dy (3, 3), w (3, 3)")
+    assert others == ["Also wrong: db; perhaps only because of that.",
+                      "Right already: y, dw."]
+
+
+@pytest.mark.parametrize("N, factor, of_the_batch", [
+    (2, 2, True), (2, -0.5, True), (3, 3, True), (3, 1 / 3, True),
+    (3, 2, False), (1, -1, False)])
+def test_a_factor_is_named_and_whether_it_is_that_of_the_batch(
+        N, factor, of_the_batch):
+    a = np.random.default_rng(0).standard_normal((N, 3))
+    sentence = describe("dx", [{"size": 7, "x": a}], [
+        Outcome({"dx": factor * a})], [Outcome({"dx": a})], 1e-6)
+    assert f"It is {factor:.4g} times the right one everywhere" in sentence
+    assert (f"(The batch has {N} rows.)" in sentence) == of_the_batch
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -172,10 +204,14 @@ def test_a_session(monkeypatch, tmp_path, capsys):
     assert f"{len(NAMES)} exercises are in exercises. Open 01" in (
         capsys.readouterr().out)
     assert run_demo(monkeypatch, "check", 1) == 1
-    assert "Still open" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Still open" in printed and printed.endswith(
+        "\n\nHints: `python demos/exercises.py hint 1`. Read "
+        f"{EXERCISES['01_tanh'].read}.\n")
     shutil.copy(ONE, "exercises")
     assert run_demo(monkeypatch, "check", 1) == 0
-    assert "Right: " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Right: " in printed and "Hints" not in printed
     assert not run_demo(monkeypatch)
     printed = capsys.readouterr().out
     assert "   1  done     Tanh: a" in printed
@@ -184,7 +220,10 @@ def test_a_session(monkeypatch, tmp_path, capsys):
     assert max(map(len, printed.splitlines())) < 80
     for level in 1, 2, 3:
         assert not run_demo(monkeypatch, "hint", 2, level)
-        assert f"Hint {level} of 3: " in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert f"Hint {level} of 3: " in printed
+        assert ("More: " in printed) == (level < 3) == (
+            f"`python demos/exercises.py hint 2 {level + 1}`" in printed)
 
 
 @pytest.mark.parametrize("args, sentence", [

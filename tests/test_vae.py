@@ -413,6 +413,14 @@ def test_reparameterize_takes_arrays_alone(make):
         reparameterize(a, a, a)
 
 
+@pytest.mark.parametrize("name", ["logvar", "eps"])
+def test_reparameterize_broadcasts_nothing(name):
+    arrays = {"mu": np.zeros((3, 2)), "logvar": np.zeros((3, 2)),
+              "eps": np.zeros((3, 2))}
+    with pytest.raises(ValueError, match=f"{name} has shape .1, 2."):
+        reparameterize(**arrays | {name: np.zeros((1, 2))})
+
+
 def test_a_layer_that_comes_to_stand_twice_is_refused():
     vae, (x, eps) = small_vae(), batch()
     vae.decoder.layers[4] = vae.decoder.layers[1]

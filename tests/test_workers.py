@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing import resource_tracker, spawn
 from pathlib import Path
 
 import numpy as np
@@ -607,7 +608,8 @@ def test_memory_that_is_promised_is_there(monkeypatch):
 @pytest.mark.skipif(not Path("/bin/false").exists(), reason="not here")
 def test_a_path_too_long_for_a_pipe_is_refused(monkeypatch):
     """To write it would wait, deaf to signals, for a process that has died."""
-    before = multiprocessing.spawn.get_executable()
+    resource_tracker.ensure_running()       # it, too, is started by that
+    before = spawn.get_executable()
     multiprocessing.set_executable("/bin/false")
     try:
         with pytest.raises(RuntimeError, match="its exit status is 1"):

@@ -20,7 +20,7 @@ def explain(exercise: Exercise, cases: list[dict], mine: list[Outcome],
     while left:      # first what explains most, and claims no more than that
         explained, mistake = max(
             (([name for name in left if matches(
-                name, mine, outcomes, rights, exercise.rtol, everywhere)],
+                name, mine, outcomes, exercise.rtol, everywhere)],
               mistake)
              for mistake, outcomes in theirs.items()), key=lambda pair: (
                  len(pair[0]), -len(theirs[pair[1]][0].outputs)))
@@ -63,19 +63,13 @@ def beginning(explained: list[str], mine: list[Outcome]) -> str:
 
 
 def matches(name: str, mine: list[Outcome], theirs: list[Outcome],
-            rights: list[Outcome], rtol: float, everywhere: bool) -> bool:
-    """Is an output what a mistake gives in every case, and wrong in one?
+            rtol: float, everywhere: bool) -> bool:
+    """Is an output, a wrong one, what a mistake gives in every case?
 
     everywhere: where an answer fails, the mistake has to fail as well.
     """
-    shows = False
-    for m, t, right in zip(mine, theirs, rights):
-        if m.error and (t.error or not everywhere):
-            continue
-        if not agree(m, t, name, rtol):
-            return False
-        shows = shows or not agree(t, right, name, rtol)
-    return shows
+    return all(agree(m, t, name, rtol) for m, t in zip(mine, theirs)
+               if not m.error or everywhere and not t.error)
 
 
 def describe(name: str, cases, mine, rights, rtol: float) -> str:
