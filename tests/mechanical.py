@@ -214,6 +214,7 @@ MORE = {
     "demos/common/diagnosis": ["exercises"],
     "demos/common/exercise": ["exercises"],
     "demos/common/grading": ["exercises"],
+    "demos/common/notebook": ["notebook"],
     "extras/explorer/paths": ["paths", "explorer"],
     "extras/explorer/window": ["explorer"],
     "extras/figures/frames": ["explorer", "checkpoint"],
