@@ -216,8 +216,8 @@ In {args.out}:
 
 Look at features.png: digits with a feature in common lie in a few regions,
 although nobody told the VAE what a loop is, or which digits there are. (Two
-numbers are not many: fours lie among nines, and eights, among fives, are
-blurred.)
+numbers are not many: sevens and fours lie among nines, and threes among
+fives.)
 """, end="")
 
 
