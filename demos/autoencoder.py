@@ -33,6 +33,7 @@ from common.command_line import parser, run
 from common.fit import fit
 from common.nearest import nearest
 from common.own_folder import own_folder
+from common.pca import flat, pca
 
 SAMPLES = 1000
 RADIUS = 2.45               # 95 % of the draws from N(0, 1) lie nearer to 0
@@ -40,21 +41,9 @@ RADIUS = 2.45               # 95 % of the draws from N(0, 1) lie nearer to 0
 
 # ---- the numbers -----------------------------------------------------------
 
-def flat(images):
-    return images.reshape(len(images), -1).astype(np.float32)    # (N, H·W·C)
-
-
 def squared_error(images, decoded):
     """Squared differences, summed over pixels, averaged over images."""
     return ((flat(decoded) - flat(images)) ** 2).sum(axis=1).mean()
-
-
-def pca(images):
-    """Return the mean image, and directions (784, 784) by falling variance."""
-    mean = flat(images).mean(axis=0)
-    centred = flat(images) - mean
-    _, _, directions = np.linalg.svd(centred.T @ centred)
-    return mean, directions
 
 
 def project(images, mean, directions):
