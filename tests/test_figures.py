@@ -1,5 +1,6 @@
 """Figures of images, codes and curves show what they should."""
 import time
+from types import SimpleNamespace
 
 import imageio.v3 as imageio
 import numpy as np
@@ -10,7 +11,7 @@ from test_plots import compass, drawn
 
 from minivae import conv_vae
 from minivae.data import load_fashion_mnist
-from minivae.extras.figures import codes, rows
+from minivae.extras.figures import codes, names, rows
 from minivae.extras.figures.codes import save_scatter, scatter
 from minivae.extras.figures.curves import save_curves
 from minivae.extras.figures.frames import bare_landscape
@@ -165,6 +166,17 @@ def test_a_letter_comes_from_a_font_that_has_it(tmp_path):
     assert imageio.imread(tmp_path / "a.png").min() < 128
     assert text.get_fontfamily()[-1] == font_with(letter) or (
         font_with(letter) in text.get_fontfamily())
+
+
+def test_only_upright_fonts_are_taken(monkeypatch):
+    real = next(font.fname for font in names.fontManager.ttflist
+                if font.name == "DejaVu Sans")
+    fonts = [SimpleNamespace(name=name, style=style, weight=weight, fname=real)
+             for name, style, weight in (
+                 ("A", "italic", 400), ("B", "normal", 700),
+                 ("Last Resort", "normal", 400), ("M", "normal", 400))]
+    monkeypatch.setattr(names, "fontManager", SimpleNamespace(ttflist=fonts))
+    assert font_with.__wrapped__("a") == "M"
 
 
 def test_long_names_end_in_dots():
