@@ -184,10 +184,9 @@ def main(args):
         compare(name, title, load(), args)
     print(f"""
 Look at {args.out / 'mnist_planes.png'} and fashion_planes.png:
-both reconstruct about equally well, but only the VAE's codes are spread like
-the new ones that we draw; the autoencoder's lie wherever they like. (A normal
-fitted to them afterwards mends most of that in a plane: the table's last
-row.)""")
+only the VAE's codes are spread like the new ones that we draw; the
+autoencoder's lie wherever they like. (A normal fitted to them afterwards mends
+most of that in a plane: the table's last row.)""")
 
 
 def parse_arguments():

@@ -35,7 +35,8 @@ def their_file(folder: Path, name: str) -> Path:
     """Return where the answer to an exercise is."""
     if not (folder / name).exists():
         raise ValueError(f"there is no {name} in {folder}; copy it from "
-                         f"{SHIPPED}, or name another folder with --dir")
+                         f"{SHIPPED}, or name another folder with --dir (a "
+                         "notebook is graded by the check in its last cell)")
     return folder / name
 
 
@@ -105,6 +106,8 @@ def main(args):
         args.dir = Path("exercises")
         if not args.dir.is_dir():
             args.dir = SHIPPED
+            print("(There is no folder `exercises` here; these are the files "
+                  "that ship.)\n" * (args.does is check), end="")
     if not args.dir.is_dir():
         raise ValueError(f"there is no folder {args.dir}; make it with "
                          f"`python demos/exercises.py start {args.dir}`")

@@ -776,11 +776,14 @@ def test_broken_gradients_finds_each_mistake(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(demo, "load_fashion_mnist", lambda: few)
     demo.main(arguments(demo, monkeypatch, "--steps", 2, "--out", tmp_path))
     assert imageio.imread(tmp_path / "landscapes.png").std() > 5
-    found = {}
+    found, true = {}, []
     for line in capsys.readouterr().out.splitlines()[1:7]:
-        error, spread, answers = line.split()[-3:]
+        elbo, error, spread, answers = line.split()[-4:]
+        true.append(float(elbo))
         found[line[:32].strip()] = (float(error) > 1e-6, spread != "1.00",
                                     answers == "WRONG")
+    # of almost the same untrained VAE, whatever the mistake makes it report
+    assert true == pytest.approx([true[0]] * 6, rel=0.02)
     # which of the three checks, gradients, spread and answers, finds which
     assert found == {
         "no mistake": (False, False, False),

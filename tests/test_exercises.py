@@ -293,3 +293,43 @@ def test_a_real_ctrl_c_is_heard():
         raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
         attempt(run, {})
+
+
+def changed(tmp_path, name, *edits):
+    """Grade a solution in which something is written differently."""
+    text = (SOLUTIONS / f"{name}.py").read_text("utf-8")
+    for old, new in edits:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path = tmp_path / f"{name}.py"
+    path.write_text(text, "utf-8")
+    return grade(EXERCISES[name], path)
+
+
+def test_nan_is_no_noise(tmp_path):
+    verdict = changed(tmp_path, "19_reparameterize", (
+        "return mu + np.exp(0.5 * logvar)", "return mu + np.sqrt(logvar)"))
+    assert verdict.status == "wrong" and "noise of" not in str(verdict)
+    assert "z has values that are not finite" in str(verdict)
+
+
+@pytest.mark.parametrize("destroys", [
+    "self.layers.reverse()", "[p.fill(0) for p in self.params.values()]"])
+def test_backward_leaves_the_network_as_it_was(tmp_path, destroys):
+    verdict = changed(tmp_path, "05_sequential", (
+        "        return dy", f"        {destroys}\n        return dy"))
+    assert verdict.status == "wrong" and "the next y is" in str(verdict)
+
+
+def test_one_number_has_no_factor(tmp_path):
+    verdict = changed(tmp_path, "06_glorot", ("math.sqrt(6", "math.sqrt(7"))
+    said = " ".join(str(verdict).split())
+    assert "smallest is wrong" in said and "times the right one" not in said
+    assert "Also wrong: largest, spread; perhaps only because" in said
+
+
+def test_an_earlier_x_is_x_too(tmp_path):
+    verdict = changed(tmp_path, "07_leaky_relu", (
+        "return np.where(self.cache",
+        "self.cache *= 2\n        return np.where(self.cache"))
+    assert str(verdict).startswith("It changes its input x, whose")

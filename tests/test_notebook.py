@@ -30,7 +30,7 @@ def test_a_notebook_is_its_exercise(folder, number):
     text = path.read_text("utf-8")
     title = text.removeprefix('"""').splitlines()[0]
     assert question.source.startswith(f"# {number}. {title}\n\n")
-    assert question.source.endswith(f"\n\nRead {exercise.read}, before.")
+    assert question.source.endswith(f"\n\nRead {exercise.read} first.")
     assert text.endswith(f'"""\n{answer.source}\n')
     assert first.source == notebook.FIRST_CELL
     assert check.source.startswith(f"check({number})  ")

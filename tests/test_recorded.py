@@ -120,6 +120,11 @@ def test_relus_go_into_the_layers_beside_them():
     assert twin.layers[0].params["w"] is conv2d.params["w"]
 
 
+def test_only_what_comes_out_of_a_relu_is_masked():
+    twin = fuse(Sequential([Conv2D(1, 2, 3), Flatten(), Dense(8, 4)]))
+    assert [twin.layers[i].masked for i in (0, 2)] == [False, False]
+
+
 def small_vae(dtype="float64", likelihood="bernoulli"):
     """A VAE with one of each layer, and one that has no kernel."""
     rng = {"rng": np.random.default_rng(0), "dtype": dtype}

@@ -32,14 +32,15 @@ def explain(exercise: Exercise, cases: list[dict], mine: list[Outcome],
         left = [name for name in left if name not in explained]
         found.append(mistake.name)
         sentences += [f"{beginning(explained, mine)} It looks like "
-                      f"{mistake.name}." + " (You are in company: it has been "
-                      "found in published code.)" * mistake.published,
+                      f"{mistake.name}." + " (You are in good company: it has "
+                      "been found in published code.)" * mistake.published,
                       f"Where to look: {mistake.look}"]
-    sentences += [describe(name, cases, mine, rights, exercise.rtol)
-                  for name in left[:1]]
-    if left[1:]:
-        sentences.append(f"Also wrong: {', '.join(left[1:])}; perhaps only "
-                         "because of that.")
+    if left and not found:
+        sentences.append(describe(left.pop(0), cases, mine, rights,
+                                  exercise.rtol))
+    if left:
+        names = ", ".join(left).replace(WARNINGS, "NumPy's warnings")
+        sentences.append(f"Also wrong: {names}; perhaps only because of that.")
     failed = [i for i, outcome in enumerate(mine) if outcome.error]
     if failed:
         sentences.append(f"It fails for {shapes(cases[failed[0]])}: "
@@ -52,11 +53,13 @@ def explain(exercise: Exercise, cases: list[dict], mine: list[Outcome],
 
 
 def beginning(explained: list[str], mine: list[Outcome]) -> str:
-    """Say which outputs are wrong: "dx and dw are wrong."."""
+    """Say which outputs are wrong: "y, dx and dw are wrong."."""
     named = [name for name in explained if name != WARNINGS]
     if named:
         verb = "is" if len(named) == 1 else "are"
-        return f"{' and '.join(named)} {verb} wrong."
+        *some, last = named
+        names = f"{', '.join(some)} and {last}" if some else last
+        return f"{names} {verb} wrong."
     kinds = {kind for outcome in mine if not outcome.error
              for kind in outcome.outputs[WARNINGS]}
     return f"NumPy warns of {' and '.join(sorted(kinds))} on the way."
@@ -91,7 +94,7 @@ def describe(name: str, cases, mine, rights, rtol: float) -> str:
         return f"{name} is all zeros {where}: has it been computed at all?"
     far = f"{name} is wrong {where}: off by up to {abs(a - b).max():.2g}"
     ratio = (a * b).sum() / (b * b).sum() if b.any() else 0
-    if ratio and close(a, ratio * b, rtol):
+    if a.size > 1 and ratio and close(a, ratio * b, rtol):
         N = next((len(x) for x in cases[i].values() if np.ndim(x) > 1), 1)
         batch = N > 1 and np.isclose(abs(ratio), [N, 1 / N], rtol).any()
         return (f"{far}. It is {ratio:.4g} times the right one everywhere: a "

@@ -100,7 +100,7 @@ def added(right: Callable[..., dict]) -> Mistake:
         return {name: a + first[name] for name, a in second.items()
                 if name not in ("y", "dx")}
     return Mistake(
-        "a gradient that is added to the one of the batch before",
+        "a gradient that is added to that of the previous batch",
         "backward overwrites self.grads; nobody sets them to zero in between.",
         gives)
 

@@ -45,8 +45,10 @@ def judge(exercise: Exercise, run: Callable[..., dict],
                                 "Write the part that is left open."])
     for outcome in mine:
         if outcome.changed:
+            names = sorted({"x" if name == "before" else name
+                            for name in outcome.changed})
             return Verdict("wrong", [
-                f"It changes its input {' and '.join(outcome.changed)}, whose "
+                f"It changes its input {' and '.join(names)}, whose "
                 "old values others may still need. Make a new array instead: "
                 "y = x * 2 is one; x *= 2 and rng.shuffle(x) are not."],
                 ["changes its input"])
@@ -84,8 +86,9 @@ def single_problem(run, cases, rights, path) -> str:
             if a.ndim and a.dtype == np.float64 and b.dtype != np.float32:
                 return (f"Right in float64; but in float32, {name} is "
                         f"{b.dtype}: an array or a NumPy scalar of float64 has"
-                        " crept in. Use Python's numbers and math.sqrt, or "
-                        "zeros_like(x).")
+                        " crept in. Use math.sqrt and math.log for single "
+                        "numbers, and zeros_like(x); np.where of two numbers "
+                        "is float64.")
             if not close(b, to_single(a), 1e-3):
                 return (f"Right in float64; but in float32, {name} is off by "
                         "more than rounding.")

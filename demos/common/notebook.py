@@ -42,7 +42,7 @@ def write_notebook(folder: Path, number: int) -> Path:
     notebook = v4.new_notebook(
         cells=[v4.new_markdown_cell("\n".join([
                    f"# {number}. {title}", *map(plain, question), "",
-                   f"Read {exercise.read}, before."])),
+                   f"Read {exercise.read} first."])),
                v4.new_code_cell(FIRST_CELL),
                v4.new_code_cell(code.strip()),
                v4.new_code_cell(f"check({number})    # hint({number}), "

@@ -92,7 +92,7 @@ EXERCISE = Exercise(
         Mistake("a gradient with the other sign",
                 "where x = 1, a larger logit makes x more probable.",
                 lambda x, logits: {"dlogits": sigmoid(logits) - x}),
-        Mistake("a gradient with a factor p(1 - p) too many",
+        Mistake("a gradient with an extra factor p(1 - p)",
                 "that is the gradient of a squared error; here the factor "
                 "cancels.",
                 lambda x, logits: {"dlogits": (x - sigmoid(logits)) * sigmoid(

@@ -57,7 +57,7 @@ EXERCISE = Exercise(
     hints=("Forward first: z, logits, both terms, and a mean over images. "
            "Then mark where z, mu and logvar stand.",
            "z enters log p(x|z) only; the prior's term in dz is gone, and so "
-           "is the entropy's in dlogvar. mu and logvar enter the KL directly.",
+           "is log q(z|x)'s in dlogvar. mu and logvar enter the KL directly.",
            "So mu and logvar get a gradient from two sides, which add: that "
            "of the KL over N, and that of z, through "
            "reparameterize_backward."),
@@ -65,7 +65,7 @@ EXERCISE = Exercise(
     mistakes=[
         Mistake("a prior's gradient in dz, left over from the one-sample KL",
                 "log p(z) is not in this loss any more.", wrong(prior=1)),
-        Mistake("an entropy's gradient, left over from the one-sample KL",
+        Mistake("log q(z|x)'s gradient, left over from the one-sample KL",
                 "log q(z|x) is not in this loss any more.",
                 wrong(entropy=1)),
         Mistake("both leftovers of the one-sample KL: the KL counts twice",

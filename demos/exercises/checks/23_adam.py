@@ -88,7 +88,7 @@ EXERCISE = Exercise(
                 "t counts from 1: at the first step the power is 1.",
                 wrong(by_m=lambda beta, t: 1 - beta ** (t + 1),
                       by_v=lambda beta, t: 1 - beta ** (t + 1))),
-        Mistake("epsilon inside of the root",
+        Mistake("epsilon inside the root",
                 "it is added to the root, not to v.",
                 wrong(lambda m, v, epsilon: m / np.sqrt(v + epsilon))),
         Mistake("no epsilon", "it keeps the quotient finite where v is 0.",

@@ -24,16 +24,16 @@ def describe(epoch, images, labels, batch_size):
     second, _ = draw(rng)
     again, _ = draw(np.random.default_rng(0))
     return {
-        "the batches' sizes": [len(batch) for batch in first],
+        "the number of images in each batch": [len(batch) for batch in first],
         "how often each image comes": np.bincount(
             sum(first, []), minlength=len(images)),
-        "labels that fit": float(fits),
+        "the labels' order": float(fits),
         "order within batches": float(any(
             (np.diff(batch) != 1).any() for batch in first)),
         "which images are in a batch": float(len(first) == 1 or any(
             np.ptp(batch) >= len(batch) for batch in first)),
         "a new order in the next epoch": float(first != second),
-        "repeatable": float(first == again)}
+        "repeatability": float(first == again)}
 
 
 def by_order(draw_order):
