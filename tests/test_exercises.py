@@ -1,5 +1,6 @@
 """demos/exercises.py: right answers pass, mistakes are called by name."""
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -277,11 +278,13 @@ def test_the_files_are_numbered_and_the_readme_lists_them():
 def test_an_endless_loop_is_stopped_where_it_is(monkeypatch, tmp_path, old,
                                                 sentence):
     monkeypatch.setattr(answers, "LIMIT", 0.2)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)     # as behind nohup
     text = ONE.read_text("utf-8")
     assert text.count(old) == 1
     path = tmp_path / "01_tanh.py"
     path.write_text(text.replace(old, f"while True: pass; {old}"), "utf-8")
     verdict = grade(EXERCISES["01_tanh"], path)
+    assert signal.signal(signal.SIGINT, before) == signal.SIG_IGN   # put back
     assert verdict.status == "wrong"
     assert " ".join(str(verdict).split()).startswith(
         f"{sentence}, TimeoutError: it takes more than 0.2 seconds: perhaps a "

@@ -2,6 +2,7 @@
 import _thread
 import contextlib
 import copy
+import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -74,6 +75,8 @@ def time_limit() -> Iterator[None]:
         late.append(True)
         _thread.interrupt_main()
     timer = threading.Timer(LIMIT, stop)
+    # interrupt_main does nothing where Ctrl-C is ignored, as behind nohup
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer.start()
     try:
         yield
@@ -85,6 +88,7 @@ def time_limit() -> Iterator[None]:
         ).with_traceback(stopped.__traceback__) from None
     finally:
         timer.cancel()
+        signal.signal(signal.SIGINT, handler)
 
 
 def _say(error: Exception, path: Path | None) -> str:
