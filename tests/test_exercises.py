@@ -43,6 +43,17 @@ def run_demo(monkeypatch, *args):
 
 # ---- grading ---------------------------------------------------------------
 
+def changed(tmp_path, name, *edits):
+    """Grade a solution in which something is written differently."""
+    text = (SOLUTIONS / f"{name}.py").read_text("utf-8")
+    for old, new in edits:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path = tmp_path / f"{name}.py"
+    path.write_text(text, "utf-8")
+    return grade(EXERCISES[name], path)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_solution_passes(name):
     exercise = EXERCISES[name]
@@ -78,24 +89,14 @@ def test_every_mistake_is_recognised(name, mistake):
                          ids=[f"{name}: {m}" for name, m, _ in PLANTED])
 def test_a_mistake_in_an_answers_code_is_recognised(name, mistake, edits,
                                                     tmp_path):
-    text = (SOLUTIONS / f"{name}.py").read_text("utf-8")
-    for old, new in edits:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    path = tmp_path / f"{name}.py"
-    path.write_text(text, "utf-8")
-    verdict = grade(EXERCISES[name], path)
+    verdict = changed(tmp_path, name, *edits)
     assert mistake in verdict.mistakes or mistake in str(verdict), verdict
 
 
 def test_a_second_mistake_is_recognised_where_the_first_one_fails(tmp_path):
-    text = (SOLUTIONS / "02_dense.py").read_text("utf-8")
-    for old, new in ("dy @ w.T", "dy @ w"), ("dy.sum", "dy.mean"):
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    path = tmp_path / "02_dense.py"
-    path.write_text(text, "utf-8")
-    assert grade(EXERCISES["02_dense"], path).mistakes == [
+    verdict = changed(tmp_path, "02_dense", ("dy @ w.T", "dy @ w"),
+                      ("dy.sum", "dy.mean"))
+    assert verdict.mistakes == [
         "a product with w where its transpose belongs",
         "db as a mean over the batch, where a sum belongs"]
 
@@ -296,17 +297,6 @@ def test_a_real_ctrl_c_is_heard():
         raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
         attempt(run, {})
-
-
-def changed(tmp_path, name, *edits):
-    """Grade a solution in which something is written differently."""
-    text = (SOLUTIONS / f"{name}.py").read_text("utf-8")
-    for old, new in edits:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    path = tmp_path / f"{name}.py"
-    path.write_text(text, "utf-8")
-    return grade(EXERCISES[name], path)
 
 
 def test_nan_is_no_noise(tmp_path):
