@@ -17,7 +17,7 @@ path, whose price is that all factors of all faces must be known.
 Then the lesson: where those who smile also tend to be blond, to have long hair
 and no glasses, "the smile" is all of that, unless you take care.
 
-Six minutes or more on two cores, --quick a third; pictures go to runs/smile.
+More than five minutes on two cores; the pictures go to runs/smile.
 """
 if __name__ == "__main__":
     import common.ctrl_c     # noqa: F401
