@@ -10,6 +10,8 @@ import numpy as np
 import minivae
 from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, Layer, ReLU,
                      Reshape, Sequential, Sigmoid)
+from minivae.beyond.masked import Gate, MaskedConv2D, Residual
+from minivae.beyond.pixelcnn import PixelCNN
 
 
 def examples(cls, dtype="float64") -> list:
@@ -45,6 +47,17 @@ def examples(cls, dtype="float64") -> list:
              x(2, 4, 4, 2)),
             (Conv2DTranspose(*oblong[0], **oblong[1], **settings),
              x(3, 4, 5, 2))],
+        MaskedConv2D: lambda: [
+            (MaskedConv2D(2, 3, 3, strict=True, **settings), x(2, 4, 5, 2)),
+            (MaskedConv2D(1, 2, 5, **settings), x(2, 5, 4, 1))],
+        Gate: lambda: [(Gate(), x(2, 3, 4, 6)), (Gate(), x(3, 2))],
+        Residual: lambda: [
+            (Residual(Conv2D(2, 2, 3, padding="same", **settings)),
+             x(2, 3, 4, 2)),
+            (Residual(Sigmoid()), x(3, 4))],
+        PixelCNN: lambda: [
+            (PixelCNN(3, 4, 1, reach=5, **settings), x(2, 3, 4, 3)),
+            (PixelCNN(2, 2, 2, reach=3, **settings), x(1, 5, 3, 2))],
     }
     if cls not in makers:
         raise LookupError(f"the layer {cls.__name__} has no example in "

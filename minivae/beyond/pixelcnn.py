@@ -1,0 +1,101 @@
+"""PixelCNN: a distribution of images, or of codes, one place after another.
+
+    log p(x) = Σ log p(x[i, j] | all places before)
+
+exactly, with no bound and no latent variable: a network of masked layers
+(masked.py) computes all factors of a known x in one go. To sample is slow:
+each place must be drawn before the next can be computed. What the layers have
+computed of the rows above stays as it is, so only one row is computed anew.
+
+A place holds one of K values: 2 for black and white, or the codes of a
+discrete VAE, whose prior this is.
+"""
+import numpy as np
+
+from ..backend import Array, Seed, get_xp, move
+from ..checks.arrays import check_sizes
+from ..conv import Conv2D
+from ..layers import Layer, Sequential, sublayers
+from .categorical import categorical_logpdf, one_hot
+from .masked import Gate, MaskedConv2D, Residual
+
+
+class PixelCNN(Sequential):
+    """Codes as one-hot (N, H, W, K) -> logits (N, H, W, K) of each place.
+
+    filters: channels in between; blocks: how many gated residual blocks;
+    reach: the first kernel's size, size: that of all others. (Masks that lie
+    upon each other leave a blind corner, above on the right: van den Oord et
+    al. mend it with a second stack of layers. Here a wide first kernel keeps
+    it small.)
+    """
+
+    def __init__(self, K: int, filters: int = 32, blocks: int = 3, *,
+                 reach: int = 7, size: int = 3, rng: Seed = None,
+                 dtype=np.float32):
+        check_sizes("PixelCNN", K=K, filters=filters, blocks=blocks)
+        settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
+        self.K = K
+        super().__init__([
+            MaskedConv2D(K, filters, reach, strict=True, **settings),
+            *(Residual(Sequential([
+                MaskedConv2D(filters, 2 * filters, size, **settings), Gate()]))
+              for _ in range(blocks)),
+            Conv2D(filters, K, 1, **settings)])
+
+    def loss_and_grads(self, codes: Array) -> tuple[Array, dict]:
+        """Return -log p(codes), the mean over N images, and its gradients.
+
+        codes (N, H, W) are whole numbers from 0 to K-1.
+        """
+        log_p, dlogits = categorical_logpdf(codes, self.logits(codes))
+        self.backward_params(-dlogits / len(codes))
+        return -log_p.mean(), self.grads
+
+    def log_prob(self, codes: Array) -> Array:
+        """Return log p of each image of codes (N, H, W): (N,), in nats."""
+        return categorical_logpdf(codes, self.logits(codes))[0]
+
+    def logits(self, codes: Array) -> Array:
+        """Return each place's logits, given the places before it."""
+        return self.forward(one_hot(codes, self.K, self.dtype))
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of the parameters, and of all that is computed."""
+        return self.params["0.w"].dtype
+
+    def sample(self, n: int, height: int, width: int,
+               rng: Seed = None) -> Array:
+        """Draw n images of codes, (n, height, width)."""
+        check_sizes("sample", n=n, height=height, width=width)
+        rng, xp = np.random.default_rng(rng), get_xp(self.params["0.w"])
+        codes = xp.zeros((n, height, width), int)
+        x = xp.zeros((n, height, width, self.K), self.dtype)
+        inputs = [x]              # of each layer, all rows that are known
+        for r in range(height):
+            for c in range(width):
+                logits = self._row(inputs, r)[:, c]
+                # the largest of logit + Gumbel noise is k with probability
+                # p[k] (see straight_through.py)
+                noise = move(rng.gumbel(size=(n, self.K)), xp)
+                codes[:, r, c] = (logits + noise).argmax(axis=-1)
+                x[:, r, c] = one_hot(codes[:, r, c], self.K, self.dtype)
+        self.forget()
+        return codes
+
+    def _row(self, inputs, r):
+        """Return row r of the logits; inputs, each layer's, grow with it."""
+        for i, layer in enumerate(self.layers):
+            first = max(0, r - rows_above(layer))
+            y = layer.forward(inputs[i][:, first:r + 1])[:, -1]
+            if len(inputs) == i + 1:
+                inputs.append(get_xp(y).zeros(
+                    (*inputs[0].shape[:3], y.shape[-1]), y.dtype))
+            inputs[i + 1][:, r] = y
+        return y
+
+
+def rows_above(layer: Layer) -> int:
+    """How many rows above its own does a layer see?"""
+    return getattr(layer, "above", 0) + sum(map(rows_above, sublayers(layer)))

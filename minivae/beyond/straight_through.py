@@ -1,0 +1,42 @@
+"""Straight through: gradients for a choice, which has none.
+
+Which of K codes is taken is a jump: almost everywhere, the choice does not
+change when the logits do, and its derivative is 0. A straight-through
+estimator computes the choice forward, and backward the gradient of something
+smooth that it is close to (Bengio, Léonard & Courville 2013, section 4). That
+is not a gradient of what forward computes: it is biased, and no finite
+difference of forward agrees with it. It is the exact gradient of a
+*surrogate*,
+
+    soft(l) + constant,    constant = choice − soft,  taken here and now,
+
+which has the choice's value and soft's slope; and against that, tests hold it.
+"""
+from ..backend import Array, get_xp
+from ..checks.arrays import check_same
+from .categorical import log_softmax
+
+
+def gumbel_one_hot(logits: Array, gumbel: Array) -> Array:
+    """Draw one of K from softmax(logits): one-hot, (N, ..., K) like logits.
+
+    The Gumbel-max trick is a categorical's reparameterization: with noise
+    gumbel ~ Gumbel(0, 1), the largest of logits + gumbel is k with
+    probability softmax(logits)[k].
+    """
+    check_same("gumbel_one_hot", ("N", ...), logits=logits, gumbel=gumbel)
+    noisy = logits + gumbel
+    K = get_xp(logits).arange(logits.shape[-1])
+    return (noisy.argmax(axis=-1)[..., None] == K).astype(logits.dtype)
+
+
+def gumbel_one_hot_backward(dy: Array, logits: Array, gumbel: Array,
+                            temperature: float) -> Array:
+    """Return dlogits as if y were s = softmax((logits + gumbel)/temperature).
+
+    (Jang, Gu & Poole 2017, section 2.2.) The lower the temperature, the
+    closer s is to the choice, and the wilder its gradient.
+    """
+    s = get_xp(dy).exp(log_softmax((logits + gumbel) / temperature))
+    # softmax's Jacobian: ∂s[j]/∂l[k] = s[j]·(1[j = k] − s[k])/temperature
+    return s * (dy - (s * dy).sum(axis=-1, keepdims=True)) / temperature

@@ -1,0 +1,99 @@
+"""A PixelCNN is a distribution: causal, normalised, and sampled from."""
+import itertools
+
+import numpy as np
+import pytest
+
+from minivae import check_function
+from minivae.beyond.categorical import one_hot
+from minivae.beyond.pixelcnn import PixelCNN, rows_above
+
+
+@pytest.fixture
+def net():
+    return PixelCNN(3, 4, blocks=2, reach=5, rng=0, dtype="float64")
+
+
+def every_image(K, height, width):
+    """All images of K codes: (K ** (height * width), height, width)."""
+    return np.array(list(itertools.product(
+        range(K), repeat=height * width))).reshape(-1, height, width)
+
+
+def test_no_output_moves_when_its_own_or_a_later_input_does(net):
+    rng = np.random.default_rng(0)
+    shape = 1, 5, 6, 3
+    x = rng.standard_normal(shape)
+    before = net.forward(x).copy()
+    for i, j in np.ndindex(shape[1:3]):
+        changed = x.copy()
+        changed[:, i, j] += rng.standard_normal(3)
+        moved = (net.forward(changed) != before).any(axis=(0, 3)).ravel()
+        assert not moved[:i * 6 + j + 1].any()
+        # and the next place always notices, but for the next row's first
+        assert j == 5 or moved[i * 6 + j + 1]
+
+
+def test_its_probabilities_add_up_to_1(net):
+    p = np.exp(net.log_prob(every_image(3, 2, 3)))
+    assert p.min() > 0 and abs(p.sum() - 1) < 1e-12
+
+
+def test_log_prob_is_the_chain_rule(net):
+    codes = every_image(3, 2, 2)[[7, 50]]
+    # one factor after another, the rest of the image left at 0
+    want = np.zeros(2)
+    for place in range(4):
+        known = codes.reshape(2, 4).copy()
+        known[:, place:] = 0
+        logits = net.forward(one_hot(known.reshape(2, 2, 2), 3, "float64"))
+        logits = logits.reshape(2, 4, 3)[:, place]
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        want += np.log(p[[0, 1], codes.reshape(2, 4)[:, place]])
+    np.testing.assert_allclose(net.log_prob(codes), want, rtol=1e-12)
+
+
+def test_samples_have_their_probabilities(net):
+    n = 40_000
+    p = np.exp(net.log_prob(every_image(3, 2, 2)))
+    drawn = net.sample(n, 2, 2, rng=0).reshape(n, 4) @ [27, 9, 3, 1]
+    count = np.bincount(drawn, minlength=81)
+    # Pearson's χ², with 80 degrees of freedom: mean 80, deviation √160
+    assert ((count - n * p) ** 2 / (n * p)).sum() < 80 + 4 * 160 ** 0.5
+
+
+def test_row_by_row_is_the_same_as_all_at_once(net):
+    codes = net.sample(3, 6, 5, rng=1)
+    all_logits = net.logits(codes)
+    inputs = [one_hot(codes, 3, "float64")]
+    for r in range(6):
+        np.testing.assert_allclose(net._row(inputs, r), all_logits[:, r],
+                                   rtol=1e-10, atol=1e-12)
+
+
+def test_rows_above(net):
+    assert list(map(rows_above, net.layers)) == [2, 1, 1, 0]
+
+
+def test_gradients_of_its_loss(net, prove):
+    codes = np.random.default_rng(0).integers(3, size=(2, 3, 4))
+    loss, grads = net.loss_and_grads(codes)
+    assert loss == pytest.approx(-net.log_prob(codes).mean())
+    prove(check_function(
+        "PixelCNN", lambda: -net.log_prob(codes).mean(), 1.0,
+        {name: (p, grads[name].copy()) for name, p in net.params.items()},
+        verbose=False))
+
+
+def test_samples_follow_the_seed(net):
+    first, again, other = (net.sample(2, 4, 4, rng=s) for s in (0, 0, 1))
+    assert (first == again).all() and (first != other).any()
+
+
+def test_what_is_no_code_is_refused(net):
+    with pytest.raises(ValueError, match="whole numbers from 0 to 2"):
+        net.log_prob(np.full((1, 2, 2), 3))
+    with pytest.raises(ValueError, match="PixelCNN: K is 0"):
+        PixelCNN(0)
+    with pytest.raises(ValueError, match="sample: n is 0"):
+        net.sample(0, 2, 2)
