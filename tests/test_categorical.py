@@ -66,10 +66,11 @@ def test_one_hot():
                                   [[[0, 0, 1], [1, 0, 0]]])
 
 
-@pytest.mark.parametrize("codes", [
-    [3], [-1], [0.0], [True]], ids=["too large", "negative", "float", "bool"])
-def test_what_is_no_code_is_refused(codes):
-    with pytest.raises(ValueError, match="whole numbers from 0 to 2"):
+@pytest.mark.parametrize("codes, error", [
+    ([3], ValueError), ([-1], ValueError), ([0.0], TypeError),
+    ([True], TypeError)], ids=["too large", "negative", "float", "bool"])
+def test_what_is_no_code_is_refused(codes, error):
+    with pytest.raises(error, match="whole numbers"):
         one_hot(np.array(codes), 3)
 
 

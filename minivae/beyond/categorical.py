@@ -25,13 +25,18 @@ def log_softmax(logits: Array) -> Array:
 def one_hot(codes: Array, K: int, dtype=np.float32) -> Array:
     """Turn codes (N, ...), whole numbers from 0 to K-1, into (N, ..., K).
 
-    1 at the code's place, 0 elsewhere. Raises ValueError for other codes.
+    1 at the code's place, 0 elsewhere. Raises TypeError for codes that are
+    not whole numbers, and ValueError for those out of range. (On a GPU that
+    is not looked at: it would make the CPU wait.)
     """
-    if codes.dtype.kind not in "iu" or (
-            codes.size and not (0 <= codes.min() and codes.max() < K)):
-        raise ValueError(f"one_hot: codes are whole numbers from 0 to {K - 1},"
-                         f" but these are {codes.dtype} from "
-                         f"{codes.min(initial=0)} to {codes.max(initial=0)}")
+    if codes.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: codes are {codes.dtype}, but whole numbers "
+                        "were expected")
+    if type(codes) is np.ndarray and codes.size and not (
+            0 <= codes.min() and codes.max() < K):
+        raise ValueError(f"one_hot: codes lie between {codes.min()} and "
+                         f"{codes.max()}, but whole numbers from 0 to {K - 1} "
+                         "were expected")
     return (codes[..., None] == get_xp(codes).arange(K)).astype(dtype)
 
 

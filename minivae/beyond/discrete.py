@@ -123,9 +123,8 @@ def discrete_vae(image_shape: tuple = (28, 28, 1), K: int = 32, *,
         Conv2D(2 * F, K, 1, **settings)])                    # (N, h, w, K)
     decoder = Sequential([                                   # (N, h, w, K)
         Conv2D(K, 2 * F, 3, padding="same", **settings), residual(), ReLU(),
-        Conv2DTranspose(2 * F, F, 3, **down), ReLU(),        # (N, 2h, 2w, F)
-        Conv2DTranspose(F, F, 3, **down), ReLU(),            # (N, H, W, F)
-        Conv2DTranspose(F, C, 3, padding="same", **settings)])
+        Conv2DTranspose(2 * F, F, 4, **down), ReLU(),        # (N, 2h, 2w, F)
+        Conv2DTranspose(F, C, 4, **down)])                   # (N, H, W, C)
     return DiscreteVAE(encoder, decoder,
-                       PixelCNN(K, 2 * F, blocks=3, size=3, **settings),
+                       PixelCNN(K, 3 * F // 2, blocks=3, reach=5, **settings),
                        (H // 4, W // 4))
