@@ -1,0 +1,1 @@
+"""Relatives of the VAE, from the same layers; nothing below needs them."""
