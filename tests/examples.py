@@ -10,6 +10,7 @@ import numpy as np
 import minivae
 from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, Layer, ReLU,
                      Reshape, Sequential, Sigmoid)
+from minivae.beyond.gan import LeakyReLU
 from minivae.beyond.masked import Gate, MaskedConv2D, Residual
 from minivae.beyond.pixelcnn import PixelCNN
 
@@ -30,6 +31,8 @@ def examples(cls, dtype="float64") -> list:
         Dense: lambda: [(Dense(5, 3, **settings), x(4, 5)),
                         (Dense(1, 1, **settings), x(1, 1))],
         ReLU: lambda: [(ReLU(), x(3, 4, 5, 2)), (ReLU(), x(6, 7))],
+        LeakyReLU: lambda: [(LeakyReLU(), x(3, 4, 5, 2)),
+                            (LeakyReLU(0.5), x(6, 7))],
         Sigmoid: lambda: [(Sigmoid(), 3 * x(3, 4, 5, 2))],
         Flatten: lambda: [(Flatten(), x(3, 4, 5, 2)), (Flatten(), x(3, 2))],
         Reshape: lambda: [(Reshape((2, 3, 4)), x(3, 24)),

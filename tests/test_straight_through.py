@@ -4,8 +4,10 @@ import pytest
 
 from minivae import check_function
 from minivae.beyond.categorical import log_softmax
-from minivae.beyond.straight_through import (gumbel_one_hot,
+from minivae.beyond.straight_through import (binarize, binarize_backward,
+                                             gumbel_one_hot,
                                              gumbel_one_hot_backward)
+from minivae.layers import sigmoid
 
 
 def test_choices_have_the_probabilities_of_softmax():
@@ -42,3 +44,51 @@ def test_the_choice_itself_has_no_slope():
         {"logits": (logits, gumbel_one_hot_backward(dy, logits, gumbel, 1.0))},
         verbose=False)
     assert not report.ok and report.rows[0].numeric == 0
+
+
+def test_a_pixel_is_black_where_its_logit_is_above_0():
+    logits = np.float32([[-3, -1e-30, 0, 1e-30, 200]])
+    black = binarize(logits)
+    assert black.dtype == np.float32
+    np.testing.assert_array_equal(black, [[0, 0, 0, 1, 1]])
+
+
+def test_backward_is_the_exact_derivative_of_the_surrogate(prove):
+    """s(l) = σ(l) + stop(1[l > 0] − σ(l)): what stop holds stays."""
+    rng = np.random.default_rng(0)
+    logits, dy = 3 * rng.standard_normal((2, 4, 5, 2))
+    stopped = (logits > 0) - sigmoid(logits)
+
+    def surrogate():
+        return sigmoid(logits) + stopped
+    np.testing.assert_allclose(surrogate(), binarize(logits), atol=1e-15)
+    prove(check_function("straight-through", surrogate, dy, {
+        "logits": (logits, binarize_backward(dy, logits))}))
+
+
+def test_it_is_not_the_derivative_of_the_step_itself():
+    logits = np.array([[-1.0, 2.0]])
+    assert (binarize_backward(np.ones((1, 2)), logits) > 0.1).all()
+    assert (binarize(logits + 1e-5) == binarize(logits - 1e-5)).all()
+
+
+def test_large_logits_overflow_nothing():
+    logits = np.float32([[-1000, 1000]])
+    np.testing.assert_array_equal(
+        binarize_backward(np.ones_like(logits), logits), [[0, 0]])
+
+
+@pytest.mark.parametrize("logits, error", [
+    ([[1.0]], TypeError), (np.array([[1]]), TypeError),
+    (np.float64(1), TypeError)])
+def test_what_are_no_logits_is_refused(logits, error):
+    with pytest.raises(error, match="binarize: logits"):
+        binarize(logits)
+
+
+def test_a_gradient_of_another_shape_or_dtype_is_refused():
+    logits = np.zeros((2, 3))
+    with pytest.raises(ValueError, match=r"dy has shape \(3, 2\)"):
+        binarize_backward(np.ones((3, 2)), logits)
+    with pytest.raises(TypeError, match="dy is float32"):
+        binarize_backward(np.ones((2, 3), np.float32), logits)

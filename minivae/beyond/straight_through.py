@@ -1,20 +1,40 @@
 """Straight through: gradients for a choice, which has none.
 
-Which of K codes is taken is a jump: almost everywhere, the choice does not
-change when the logits do, and its derivative is 0. A straight-through
-estimator computes the choice forward, and backward the gradient of something
-smooth that it is close to (Bengio, Léonard & Courville 2013, section 4). That
-is not a gradient of what forward computes: it is biased, and no finite
-difference of forward agrees with it. It is the exact gradient of a
-*surrogate*,
+Which of K codes is taken, and whether a pixel is black or white, is a jump:
+almost everywhere the choice does not change when the logits do, and its
+derivative is 0. A straight-through estimator computes the choice forward, and
+backward the gradient of something smooth that it is close to (Bengio, Léonard
+& Courville 2013). That is not a gradient of what forward computes: it is
+biased, and no finite difference of forward agrees with it. It is the exact
+gradient of a *surrogate*,
 
     soft(l) + constant,    constant = choice − soft,  taken here and now,
 
 which has the choice's value and soft's slope; and against that, tests hold it.
 """
 from ..backend import Array, get_xp
-from ..checks.arrays import check_same
+from ..checks.arrays import check_array, check_same
+from ..layers import sigmoid
 from .categorical import log_softmax
+
+
+def binarize(logits: Array) -> Array:
+    """Return 1 where a logit is above 0, else 0: logits (N, ...), same dtype.
+
+    That is σ(logit) > ½: the more probable of black and white.
+    """
+    check_array("binarize", "logits", logits, ("N", ...))
+    return (logits > 0).astype(logits.dtype)
+
+
+def binarize_backward(dy: Array, logits: Array) -> Array:
+    """Return dlogits = dy·σ'(logits), as if y were σ(logits): all (N, ...).
+
+    Where a pixel is far from undecided, that vanishes.
+    """
+    check_same("binarize_backward", ("N", ...), logits=logits, dy=dy)
+    y = sigmoid(logits)
+    return dy * y * (1 - y)
 
 
 def gumbel_one_hot(logits: Array, gumbel: Array) -> Array:
@@ -37,6 +57,8 @@ def gumbel_one_hot_backward(dy: Array, logits: Array, gumbel: Array,
     (Jang, Gu & Poole 2017, section 2.2.) The lower the temperature, the
     closer s is to the choice, and the wilder its gradient.
     """
+    check_same("gumbel_one_hot_backward", ("N", ...), logits=logits,
+               gumbel=gumbel, dy=dy)
     s = get_xp(dy).exp(log_softmax((logits + gumbel) / temperature))
     # softmax's Jacobian: ∂s[j]/∂l[k] = s[j]·(1[j = k] − s[k])/temperature
     return s * (dy - (s * dy).sum(axis=-1, keepdims=True)) / temperature

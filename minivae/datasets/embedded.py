@@ -11,7 +11,12 @@ SHA256 = {                   # of the files: pack.py makes them
     "fashion_mnist": "1d0f6186a429dd84c90784fd762e4fc3"
                      "635dfdd638bbb2bd5a1c9a1edb2d66b9",
     "mnist": "089ea8d031f66edb5309b95206adebda"
-             "80f2e8da609f4342fcf86d169a780d78"}
+             "80f2e8da609f4342fcf86d169a780d78",
+    # trained by minivae/beyond/classifier.py
+    "fashion_features": "268020e5384a12a55edf659fe5ed8ef5"
+                        "546b12d9d9f9ab390bde0c6e5d00a0b9",
+    "mnist_features": "2ac8daf2f8223c0caec3938119d85398"
+                      "f3363f4f184d3e7ca622730202f9cbdd"}
 
 
 def read_embedded(name: str) -> Mapping[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Make torch.npz and keras.npz: what two frameworks compute, in float64.
+"""Make torch.npz, keras.npz and gan.npz: what frameworks compute, in float64.
 
     pip install torch tensorflow
     python tests/oracle/make_oracle.py
@@ -137,6 +137,49 @@ def keras_cases():
         "start": start, "grads": grads, "path": np.stack(path)}
 
 
+def gan_cases():
+    import torch
+    from torch.nn import functional
+    rng = np.random.default_rng(1)
+    draw = rng.standard_normal
+
+    def leaf(a):
+        return torch.tensor(a, dtype=torch.float64, requires_grad=True)
+
+    def results(y, **leaves):
+        y.backward()
+        return {"y": y.detach().numpy(),
+                **{name: a.detach().numpy() for name, a in leaves.items()},
+                **{f"d{name}": a.grad.numpy() for name, a in leaves.items()}}
+
+    cross_entropy = functional.binary_cross_entropy_with_logits
+    real, made = leaf(4 * draw((5, 1))), leaf(4 * draw((3, 1)))
+    yield "discriminator", {}, results(
+        cross_entropy(real, torch.ones_like(real))
+        + cross_entropy(made, torch.zeros_like(made)), real=real, made=made)
+    made = leaf(4 * draw((5, 1)))
+    yield "generator", {}, results(
+        cross_entropy(made, torch.ones_like(made)), made=made)
+    logits, codes = leaf(4 * draw((3, 2, 5))), rng.integers(0, 5, (3, 2))
+    each = -functional.cross_entropy(logits.reshape(6, 5),
+                                     torch.tensor(codes).reshape(6),
+                                     reduction="none").reshape(3, 2).sum(1)
+    dy = draw(3)
+    case = results((each * torch.tensor(dy)).sum(), logits=logits)
+    yield "categorical", {}, {**case, "y": each.detach().numpy(), "dy": dy,
+                              "codes": codes}
+
+    # R1 by differentiating twice, for a convolution and a dense layer
+    x, k, b, w = (leaf(draw(shape)) for shape in (
+        (4, 6, 5, 1), (3, 3, 1, 2), 2, (6 * 5 * 2, 1)))
+    y = functional.conv2d(x.permute(0, 3, 1, 2), k.permute(3, 2, 0, 1), b,
+                          padding=1).permute(0, 2, 3, 1)
+    D = torch.sigmoid(y).reshape(4, -1) @ w
+    g, = torch.autograd.grad(D.sum(), x, create_graph=True)
+    case = results(0.5 * (g ** 2).sum((1, 2, 3)).mean(), k=k, b=b, w=w)
+    yield "r1", {}, {**case, "x": x.detach().numpy()}
+
+
 def save(name, version, cases):
     arrays = {"version": np.array(version)}
     for case, settings, results in cases:
@@ -153,3 +196,4 @@ if __name__ == "__main__":
     save("torch.npz", f"PyTorch {torch.__version__}", torch_cases())
     save("keras.npz", f"Keras {keras.__version__} on TensorFlow "
          f"{tensorflow.__version__}", keras_cases())
+    save("gan.npz", f"PyTorch {torch.__version__}", gan_cases())

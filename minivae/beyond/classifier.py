@@ -1,0 +1,127 @@
+"""What does an image show? A small network that says so, and how it sees it.
+
+Its last but one layer turns an image into 64 numbers, its features, in which
+images of one class lie together. demos/common/yardstick.py compares the draws
+of a model with real images by them. Two such networks ship with the package,
+for images that are black or white; they were trained by
+
+    python -m minivae.beyond.classifier mnist
+    python -m minivae.beyond.classifier fashion
+
+with the seed 0.
+"""
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+from ..backend import Array, Seed, get_xp
+from ..checks.images import check_batch_size
+from ..conv import Conv2D, windows
+from ..data import batches, load_fashion_mnist, load_mnist, to_float
+from ..layers import Dense, Flatten, ReLU, Sequential
+from ..optim import Adam
+from .categorical import categorical_logpdf
+from .weights import read_weights, write_weights
+
+LOADERS = {"mnist": load_mnist, "fashion": load_fashion_mnist}
+FEATURES, KERNEL = 64, 5
+
+
+class Classifier:
+    """Two convolutions, a dense layer of 64 features, and a softmax.
+
+    image_shape is (H, W, C), H and W at least 9; K the number of classes.
+    """
+
+    def __init__(self, image_shape: tuple = (28, 28, 1), K: int = 10, *,
+                 rng: Seed = None, dtype=np.float32):
+        settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
+        H, W, C = image_shape
+        h, w = (windows(-(-size // 2), KERNEL, 2, "valid")[0]
+                for size in (H, W))              # 28 -> 14 -> 5
+        self.body = Sequential([                             # (N, H, W, C)
+            Conv2D(C, 32, KERNEL, strides=2, padding="same", **settings),
+            ReLU(),                                    # (N, H/2, W/2, 32)
+            Conv2D(32, 32, KERNEL, strides=2, **settings), ReLU(),
+            Flatten(),                                       # (N, h·w·32)
+            Dense(h * w * 32, FEATURES, **settings), ReLU()])    # (N, 64)
+        self.network = Sequential(
+            [self.body, Dense(FEATURES, K, **settings)])     # (N, K)
+
+    def features(self, images: Array) -> Array:
+        """Return the features (N, 64) of a Dataset's images (N, H, W, C)."""
+        return _in_batches(self.body, images)
+
+    def classify(self, images: Array) -> Array:
+        """Return the most probable class of each image, (N,)."""
+        return _in_batches(self.network, images).argmax(axis=1)
+
+
+def _in_batches(network, images):
+    parts = [network.forward(x)
+             for x in batches(images, min(500, len(images)))]
+    network.forget()
+    return np.concatenate(parts)
+
+
+def train(images: Array, labels: Array, epochs: int = 6, *,
+          batch_size: int = 64, learning_rate: float = 2e-3,
+          rng: Seed = None) -> Classifier:
+    """Return a Classifier that has learnt the labels (N,) of images (N, ...).
+
+    labels are whole numbers 0 … K−1. Raises ValueError where images have no
+    labels, or all the same one.
+    """
+    if len(labels) != len(images) or len(np.unique(labels)) < 2:
+        raise ValueError(f"train: there are {len(images)} images and "
+                         f"{len(labels)} labels, of {len(np.unique(labels))} "
+                         "classes, but a label for each image, and at least "
+                         "two classes, were expected; put the images into a "
+                         "folder for each class")
+    check_batch_size(batch_size, len(images))
+    rng, N = np.random.default_rng(rng), len(images)
+    model = Classifier(images.shape[1:], int(labels.max()) + 1, rng=rng)
+    network, steps = model.network, epochs * (N // batch_size)
+    adam = Adam(network.params, learning_rate)
+    for step in tqdm(range(steps), "classifier", unit=" steps", leave=False,
+                     disable=None):
+        at = step % (N // batch_size) * batch_size
+        if at == 0:
+            order = rng.permutation(N)
+        some = order[at:at + batch_size]
+        # shifted by a pixel, it shows the same: so there is more to learn from
+        shift = tuple(rng.integers(-1, 2, 2).tolist())
+        x = get_xp(images).roll(to_float(images[some]), shift, (1, 2))
+        logits = network.forward(x)
+        _, dlogits = categorical_logpdf(labels[some], logits)
+        network.backward_params(-dlogits / batch_size)
+        adam.learning_rate = learning_rate * (1 - step / steps)  # falls to 0
+        adam.step(network.grads)
+    network.forget()
+    return model
+
+
+def load_classifier(name: str) -> Classifier:
+    """Return the one that ships for "mnist" or "fashion".
+
+    Raises ValueError for another name, and where its file is damaged.
+    """
+    if name not in LOADERS:
+        raise ValueError(f"there is no classifier {name!r}; there are "
+                         f"{' and '.join(map(repr, LOADERS))}")
+    model = Classifier(rng=0)
+    read_weights(f"{name}_features", model.network)
+    return model
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in LOADERS:
+        sys.exit(__doc__)
+    (name,), data = sys.argv[1:], LOADERS[sys.argv[1]]()
+    model = train(data.train_images, data.train_labels, rng=0)
+    for p in model.network.params.values():       # as they will be read again
+        p[...] = p.astype("float16")
+    right = model.classify(data.test_images) == data.test_labels
+    print(f"{name}: {right.mean():.2%} of {len(right):,} test images; SHA-256",
+          write_weights(f"{name}_features", model.network, "float16"))
