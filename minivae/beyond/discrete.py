@@ -29,6 +29,7 @@ from .categorical import categorical_kl, one_hot
 from .masked import Residual
 from .pixelcnn import PixelCNN
 from .straight_through import gumbel_one_hot, gumbel_one_hot_backward
+from .weights import read_weights
 
 
 class DiscreteVAE(VAE):
@@ -114,17 +115,29 @@ def discrete_vae(image_shape: tuple = (28, 28, 1), K: int = 32, *,
     F = filters
     down = {"strides": 2, "padding": "same", **settings}
 
-    def residual():
+    def residual(channels):
         return Residual(Sequential([ReLU(), Conv2D(
-            2 * F, 2 * F, 3, padding="same", **settings)]))
+            channels, channels, 3, padding="same", **settings)]))
     encoder = Sequential([                                   # (N, H, W, C)
         Conv2D(C, F, 3, **down), ReLU(),                     # (N, 2h, 2w, F)
-        Conv2D(F, 2 * F, 3, **down), residual(), ReLU(),     # (N, h, w, 2F)
+        Conv2D(F, 2 * F, 3, **down), residual(2 * F), ReLU(),
         Conv2D(2 * F, K, 1, **settings)])                    # (N, h, w, K)
     decoder = Sequential([                                   # (N, h, w, K)
-        Conv2D(K, 2 * F, 3, padding="same", **settings), residual(), ReLU(),
-        Conv2DTranspose(2 * F, F, 4, **down), ReLU(),        # (N, 2h, 2w, F)
-        Conv2DTranspose(F, C, 4, **down)])                   # (N, H, W, C)
+        Conv2D(K, 2 * F, 3, padding="same", **settings), residual(2 * F),
+        ReLU(), Conv2DTranspose(2 * F, F, 3, **down), ReLU(),
+        Conv2DTranspose(F, F, 3, **down), ReLU(),            # (N, H, W, F)
+        Conv2DTranspose(F, C, 3, padding="same", **settings)])
     return DiscreteVAE(encoder, decoder,
-                       PixelCNN(K, 3 * F // 2, blocks=3, reach=5, **settings),
+                       PixelCNN(K, 2 * F, blocks=2, reach=7, **settings),
                        (H // 4, W // 4))
+
+
+def load_discrete(name: str) -> DiscreteVAE:
+    """Return the one that ships for "mnist" or "fashion".
+
+    Trained by python demos/discrete.py --images NAME. Raises ValueError for
+    another name, and where its file is damaged.
+    """
+    vae = discrete_vae(rng=0)
+    read_weights(f"{name}_discrete", vae)
+    return vae

@@ -9,9 +9,10 @@ from ..backend import to_numpy
 from ..datasets.embedded import DATASETS, read_embedded
 from ..files import write_file
 from ..layers import Layer
+from ..vae import VAE
 
 
-def write_weights(name: str, network: Layer, dtype="float32") -> str:
+def write_weights(name: str, network: Layer | VAE, dtype="float32") -> str:
     """Write a network's parameters beside the embedded data; raises OSError.
 
     Returns the file's SHA-256, which belongs into datasets/embedded.py. A
@@ -25,7 +26,7 @@ def write_weights(name: str, network: Layer, dtype="float32") -> str:
     return hashlib.sha256(content.getvalue()).hexdigest()
 
 
-def read_weights(name: str, network: Layer) -> None:
+def read_weights(name: str, network: Layer | VAE) -> None:
     """Read what write_weights has written into a network like the one then.
 
     Raises ValueError where the file is missing or damaged, or was written for

@@ -1,0 +1,45 @@
+"""Training for this room's models: Adam, with a rate that falls to 0."""
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from tqdm import tqdm
+
+from ..backend import Array, Seed, get_xp, move
+from ..checks.images import check_batch_size
+from ..optim import Adam
+
+
+def descend(params: Mapping, loss_and_grads: Callable, N: int, steps: int, *,
+            batch_size: int = 32, learning_rate: float = 2e-3,
+            rng: Seed = None, name: str = "training") -> None:
+    """Change params in place, by so many steps of Adam.
+
+    loss_and_grads(places) computes the loss of the images at some of N
+    places, and its gradients by name; all places come once in an epoch, in
+    random order. Shows a bar with a name, and the loss. Raises
+    FloatingPointError where the loss is not finite.
+    """
+    check_batch_size(batch_size, N)
+    rng = np.random.default_rng(rng)
+    adam, xp = Adam(params, learning_rate), get_xp(next(iter(params.values())))
+    with tqdm(total=steps, desc=name, unit=" steps", leave=False,
+              disable=None) as bar:
+        for step in range(steps):
+            at = step % (N // batch_size) * batch_size
+            if at == 0:
+                order = move(rng.permutation(N), xp)
+            loss, grads = loss_and_grads(order[at:at + batch_size])
+            if step % 10 == 0:             # each look at it waits for a GPU
+                check_finite(loss, step, learning_rate)
+                bar.set_postfix_str(f"loss {float(loss):.2f}", refresh=False)
+            adam.learning_rate = learning_rate * (1 - step / steps)
+            adam.step(grads)
+            bar.update()
+
+
+def check_finite(loss: Array, step: int, learning_rate: float) -> None:
+    """Refuse a loss that is infinite or NaN."""
+    if not np.isfinite(float(loss)):
+        raise FloatingPointError(
+            f"at step {step + 1} the loss is {float(loss)}; try a learning "
+            f"rate below {learning_rate:g}")
