@@ -25,7 +25,6 @@ import math
 
 import numpy as np
 from matplotlib.figure import Figure
-from threadpoolctl import threadpool_limits
 
 from minivae import choose_device, load_pretrained
 from minivae.backend import move
@@ -118,7 +117,6 @@ def draw_samples(path, pictures):
 
 @own_folder
 def main(args):
-    threadpool_limits(1)       # small products: threads wait for each other
     data, rng = LOADERS[args.images](), np.random.default_rng(args.seed)
     if args.shipped:
         vae = load_discrete(args.images)

@@ -44,7 +44,7 @@ from common.strips import draw_strips, signed, strip
 
 HELD_OUT = 300
 COMPONENTS = 16, 64
-READER_EPOCHS = 8
+READER_EPOCHS = 4
 FOLLOW = 0.5          # the share in whom long hair, ... goes with a smile
 MOUTHS = {"closed": -1, "half open": 0, "open": 1}
 TITLES = {"means": "the mean code of the happy minus that of the sad",
@@ -186,13 +186,13 @@ def parse_arguments():
     options = parser(__doc__, "runs/smile", limit=20000)
     add = options.add_argument
     add("--quick", action="store_true",
-        help="5 epochs with 16 numbers per code, not 10 with 8, 16 and 32")
+        help="3 epochs with 16 numbers per code, not 5 with 8, 16 and 32")
     add("--beta", type=above_0, default=1.0, metavar="B",
         help="weight of the KL (1)")
     add("--size", type=int, choices=(32, 48), default=32,
         help="pixels of a face, in height and width (32)")
     args = options.parse_args()
-    args.epochs, args.sizes = (5, [16]) if args.quick else (10, [8, 16, 32])
+    args.epochs, args.sizes = (3, [16]) if args.quick else (5, [8, 16, 32])
     return args
 
 

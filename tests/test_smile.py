@@ -76,8 +76,8 @@ def rows_of(table, width=14):
 
 def test_smile_prints_what_it_measures(quick, tmp_path, components):
     printed, trained = quick("--limit", 1500, "--seed", 3)
-    assert trained == [(1500, 8, True, 10), (1500, 16, True, 10),
-                       (1500, 32, True, 10), (1500, 32, False, 10)]
+    assert trained == [(1500, 8, True, 5), (1500, 16, True, 5),
+                       (1500, 32, True, 5), (1500, 32, False, 5)]
     assert {p.name for p in tmp_path.iterdir()} == PICTURES
     assert f"Look at {tmp_path}" in printed
     known, edits, confounded = re.split("What edits do|Other people", printed)
@@ -145,7 +145,7 @@ def check_confounded(printed, others, space, judge, truth):
 
 def test_smiles_quick_form_and_pictures(quick, tmp_path):
     _, trained = quick("--limit", 400, "--quick")
-    assert trained == [(400, 16, True, 5), (400, 16, False, 5)]
+    assert trained == [(400, 16, True, 3), (400, 16, False, 3)]
     for name in PICTURES:
         picture = imageio.imread(tmp_path / name)
         assert picture.shape[1] == 900 and picture.std() > 5
@@ -172,7 +172,7 @@ def test_smile_trains_with_and_without_noise(monkeypatch):
         assert (vae.params["encoder.0.w"] == first["encoder.0.w"]).all()
         assert vae.latent_dim == 5
         settings.pop("name")
-        assert settings == {"epochs": 10, "noise": noise, "xp": np,
+        assert settings == {"epochs": 5, "noise": noise, "xp": np,
                             "beta": 4 * noise, "seed": 3}
     assert space.encode(images).shape == (3, 5)
 

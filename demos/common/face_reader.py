@@ -9,10 +9,10 @@ such as two faint mouths at once.
 from collections.abc import Callable
 
 import numpy as np
-from tqdm import tqdm
 
-from minivae import Adam, Conv2D, Dense, Flatten, ReLU, Sequential
+from minivae import Conv2D, Dense, Flatten, ReLU, Sequential
 from minivae.backend import Seed
+from minivae.beyond.descend import descend
 from minivae.data import batches, to_float
 
 BATCH, RATE = 64, 3e-3
@@ -29,19 +29,16 @@ def learn_to_read(images: np.ndarray, table: np.ndarray, epochs: int,
     mean, spread = table.mean(axis=0), table.std(axis=0)
     wanted = (table - mean) / spread
     network = build(images.shape[1:], table.shape[1], rng)
-    adam, per_epoch = Adam(network.params), len(images) // BATCH
-    steps = epochs * per_epoch
-    for step in tqdm(range(steps), "reader", unit=" steps", leave=False,
-                     disable=None):
-        adam.learning_rate = RATE * (1 - step / steps)       # falls to 0
-        at = step % per_epoch
-        if at == 0:
-            order = rng.permutation(len(images))
-        some = order[at * BATCH:(at + 1) * BATCH]
-        y = network.forward(spoil(to_float(images[some]), rng))
+
+    def loss_and_grads(places):
+        y = network.forward(spoil(to_float(images[places]), rng))
+        off = y - wanted[places]
         # the loss is the squared error, a mean over images: dy = 2·(y − t)/N
-        network.backward_params(2 * (y - wanted[some]) / BATCH)
-        adam.step(network.grads)
+        network.backward_params(2 * off / len(off))
+        return (off ** 2).sum() / len(off), network.grads
+    descend(network.params, loss_and_grads, len(images),
+            epochs * (len(images) // BATCH), batch_size=BATCH,
+            learning_rate=RATE, rng=rng, name="reader")
     network.forget()
 
     def read(images):

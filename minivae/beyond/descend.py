@@ -2,6 +2,7 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ..backend import Array, Seed, get_xp, move
@@ -22,9 +23,9 @@ def descend(params: Mapping, loss_and_grads: Callable, N: int, steps: int, *,
     check_batch_size(batch_size, N)
     rng = np.random.default_rng(rng)
     adam, xp = Adam(params, learning_rate), get_xp(next(iter(params.values())))
-    with tqdm(total=steps, desc=name, unit=" steps", leave=False,
-              disable=None) as bar:
-        for step in range(steps):
+    bar = tqdm(range(steps), name, unit=" steps", leave=False, disable=None)
+    with threadpool_limits(1):      # small products: more threads would wait
+        for step in bar:
             at = step % (N // batch_size) * batch_size
             if at == 0:
                 order = move(rng.permutation(N), xp)
@@ -34,7 +35,6 @@ def descend(params: Mapping, loss_and_grads: Callable, N: int, steps: int, *,
                 bar.set_postfix_str(f"loss {float(loss):.2f}", refresh=False)
             adam.learning_rate = learning_rate * (1 - step / steps)
             adam.step(grads)
-            bar.update()
 
 
 def check_finite(loss: Array, step: int, learning_rate: float) -> None:

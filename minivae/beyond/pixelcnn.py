@@ -18,6 +18,7 @@ from ..conv import Conv2D
 from ..layers import Layer, Sequential, sublayers
 from .categorical import categorical_logpdf, one_hot
 from .masked import Gate, MaskedConv2D, Residual
+from .weights import read_weights
 
 
 class PixelCNN(Sequential):
@@ -99,3 +100,19 @@ class PixelCNN(Sequential):
 def rows_above(layer: Layer) -> int:
     """How many rows above its own does a layer see?"""
     return getattr(layer, "above", 0) + sum(map(rows_above, sublayers(layer)))
+
+
+def pixel_cnn(rng: Seed = None) -> PixelCNN:
+    """A PixelCNN of black and white images: 0 is white, 1 black."""
+    return PixelCNN(2, filters=24, blocks=5, rng=rng)
+
+
+def load_pixelcnn(name: str) -> PixelCNN:
+    """Return the one that ships for "mnist" or "fashion".
+
+    Trained by python demos/pixelcnn.py --images NAME. Raises ValueError for
+    another name, and where its file is damaged.
+    """
+    net = pixel_cnn(0)
+    read_weights(f"{name}_pixelcnn", net)
+    return net

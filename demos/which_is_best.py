@@ -1,0 +1,176 @@
+"""Which of them is best? All models of this course, by one yardstick.
+
+    python demos/which_is_best.py                     Fashion-MNIST
+    python demos/which_is_best.py --images mnist
+
+Draws thousands of images from each, and asks a classifier's features
+(minivae/beyond/classifier.py) how far these draws are from real test images:
+the Fréchet distance, precision (how many look real) and recall (how much of
+what is real they cover). Beside that, what one cannot see: the bound on
+log p(x) where there is one, what a draw costs, and how large the model is.
+Real images from training are scored, too: that is the floor.
+
+Some models say how black a pixel is, not whether; then one can look at these
+means, draw black or white, or take the more probable of both. That changes
+the distance several times over, so all three are shown; for precision and
+recall pixels are the more probable. (Means alone look smooth to a network that
+has seen none, and precision forgives blur: each number says one thing.)
+
+Models that ship are loaded; an autoencoder and a VAE with 16 numbers are
+trained first. Draws of the PixelCNN take longest. The picture, with as many
+draws of each, which nobody has chosen, goes to runs/which_is_best.
+"""
+if __name__ == "__main__":
+    import common.ctrl_c     # noqa: F401
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from minivae import choose_device, conv_vae, load_pretrained
+from minivae.beyond.classifier import LOADERS, load_classifier
+from minivae.beyond.discrete import load_discrete
+from minivae.beyond.gan import load_gan
+from minivae.beyond.pixelcnn import load_pixelcnn
+from minivae.beyond.vqvae import load_vqvae
+from minivae.data import batches
+from minivae.extras.figures.rows import save_images
+from minivae.plots import decode, encode
+
+from common.command_line import at_least, parser, run
+from common.fit import fit
+from common.own_folder import own_folder
+from common.sample_scores import Judge
+from common.yardstick import frechet
+
+SHOWN = 20
+
+
+class Model(NamedTuple):
+    """What is compared: draw(n, rng) returns images (n, H, W, 1) in 0..1.
+
+    bound(x, rng) returns a bound on log p of images (N,), in nats.
+    """
+
+    draw: Callable
+    parameters: int = 0
+    bound: Callable | None = None
+
+
+# ---- the models ------------------------------------------------------------
+
+def all_models(name, images, args):
+    """Return all of them by name; images are those to train on."""
+    plane, discrete = load_pretrained(name), load_discrete(name)
+    pixel, gan, vq = load_pixelcnn(name), load_gan(name), load_vqvae(name)
+    wide = trained(images, args)
+    H, W, _ = images.shape[1:]
+    return {
+        "training images": Model(lambda n, rng: images[rng.choice(
+            len(images), n, replace=False)]),
+        "autoencoder, 16": autoencoder(images, args),
+        "VAE, 2 numbers": a_vae(plane), "VAE, 16 numbers": a_vae(wide),
+        "discrete VAE": a_vae(discrete),
+        "VQ-VAE-2": Model(vq.sample, size(vq), vq.bound),
+        "PixelCNN": Model(
+            lambda n, rng: pixel.sample(n, H, W, rng)[..., None], size(pixel),
+            lambda x, rng: pixel.log_prob(x[..., 0].astype(int))),
+        "GAN": Model(gan.sample, size(gan.generator))}
+
+
+def size(model):
+    return sum(p.size for p in model.params.values())
+
+
+def a_vae(vae):
+    return Model(vae.sample, size(vae),
+                 lambda x, rng: vae.elbo(x, vae.noise(len(x), rng)))
+
+
+def trained(images, args, **settings):
+    return fit(conv_vae(images.shape[1:], 16, rng=args.seed), images,
+               epochs=args.epochs, seed=args.seed, xp=args.xp,
+               name="autoencoder" if settings else "VAE, 16 numbers",
+               **settings)
+
+
+def autoencoder(images, args):
+    """An autoencoder has no prior: a normal is fitted to its codes."""
+    vae = trained(images, args, noise=False, beta=0)
+    codes = encode(vae, images[:10000])
+    mean, covariance = codes.mean(axis=0), np.cov(codes.T)
+    return Model(lambda n, rng: decode(vae, rng.multivariate_normal(
+        mean, covariance, n)), size(vae))
+
+
+# ---- what is printed and drawn ---------------------------------------------
+
+def conventions(images, rng):
+    """Return grey images as they are, and made black or white two ways."""
+    return {"means": images, "drawn": rng.random(images.shape) < images,
+            "likelier": images > 0.5}
+
+
+def measure(name, model, judge, test, args):
+    """Print a row of the table; return a few draws, as they are judged."""
+    rng, start = np.random.default_rng(args.seed), time.perf_counter()
+    parts = [model.draw(100, rng) for _ in tqdm(
+        range(args.draws // 100), name, unit="00 draws", leave=False,
+        disable=None)]
+    took, made = time.perf_counter() - start, np.concatenate(parts)
+    seen = conventions(made, rng)
+    scores = judge.look(seen["likelier"])
+    means, drawn = (frechet(judge.features,
+                            judge.classifier.features(
+                                seen[way].astype(np.float32)))
+                    for way in ("means", "drawn"))
+    bound = "" if not model.bound else "%.1f" % np.mean(np.concatenate([
+        model.bound(x, rng) for x in batches(test, 100)]))
+    print(f"{name:<16}{scores.distance:9.1f}{drawn:7.1f}{means:7.1f}"
+          f"{scores.precision:11.2f}{scores.recall:8.2f}{bound:>9}"
+          f"{took / len(parts):9.2f}{model.parameters or '':>12,}")
+    return seen["likelier"][:SHOWN].astype(np.float32), scores
+
+
+HEADER = """
+                 Fréchet distance
+                 likelier  drawn  means  precision  recall    bound    100 in \
+s  parameters"""
+
+
+@own_folder
+def main(args):
+    data, (args.xp, _) = LOADERS[args.images](), choose_device(args.device)
+    images, test = data.train_images[:args.limit], data.test_images
+    models = all_models(args.images, images, args)
+    judge = Judge(load_classifier(args.images), test)
+    print(f"{args.draws:,} draws of each beside {len(test):,} test images")
+    print(HEADER)
+    rows, scores = {}, {}
+    for name, model in models.items():
+        rows[name], scores[name] = measure(name, model, judge, test, args)
+    save_images(args.out / "draws.png", rows, [""] * SHOWN,
+                "The first draws of each: nobody has chosen them")
+    print(f"\nLook at {args.out / 'draws.png'}.")
+
+
+def parse_arguments():
+    options = parser(__doc__, "runs/which_is_best", limit=60000)
+    add = options.add_argument
+    add("--images", choices=sorted(LOADERS), default="fashion",
+        help="what to draw (fashion)")
+    add("--draws", type=at_least(1000, 60000), metavar="N",
+        help="draws of each model, in hundreds (10000)")
+    add("--quick", action="store_true",
+        help="1,000 draws, one epoch of training")
+    args = options.parse_args()
+    args.draws = args.draws or (1000 if args.quick else 10000)
+    args.epochs = 1 if args.quick else 5
+    return args
+
+
+if __name__ == "__main__":
+    run(main, parse_arguments)

@@ -1,0 +1,81 @@
+"""demos/pixelcnn.py: its numbers are what it says."""
+import numpy as np
+import pytest
+
+from minivae.beyond.pixelcnn import PixelCNN
+from minivae.data import load_mnist
+
+from test_demos import arguments, load
+
+
+@pytest.fixture
+def demo(monkeypatch):
+    demo = load("pixelcnn.py")
+    monkeypatch.setattr(demo, "pixel_cnn", lambda rng: PixelCNN(
+        2, 4, 1, reach=3, rng=rng))
+    return demo
+
+
+def test_seen_is_the_derivative_of_a_pixels_log_odds(demo):
+    net = PixelCNN(2, 4, 2, reach=5, rng=0, dtype="float64")
+    image = np.random.default_rng(0).integers(2, size=(6, 7))
+    got = demo.seen(net, image, 3, 4)
+    x = np.stack([1.0 - image, image], axis=-1)[None]         # one-hot
+    want = np.zeros((6, 7))
+    for i, j, k in np.ndindex(6, 7, 2):
+        odds = []
+        for step in 1e-6, -1e-6:
+            moved = x.copy()
+            moved[0, i, j, k] += step
+            white, black = net.forward(moved)[0, 3, 4]
+            odds.append(black - white)
+        want[i, j] += abs(odds[0] - odds[1]) / 2e-6
+    np.testing.assert_allclose(got, want, atol=1e-8)
+    assert got[3, 4:].max() == 0 and got[4:].max() == 0 < got[3, 3]
+
+
+def test_log_probs_are_of_all_images(demo):
+    net = PixelCNN(2, 4, 1, reach=3, rng=0)
+    images = load_mnist().test_images[:130, ..., 0].astype(int)
+    got = demo.log_probs(net, images)
+    np.testing.assert_allclose(got, np.concatenate(
+        [net.log_prob(images[:70]), net.log_prob(images[70:])]), rtol=1e-4)
+
+
+def test_training_learns(demo):
+    net = PixelCNN(2, 4, 1, reach=3, rng=0)
+    images = load_mnist().train_images[:64, ..., 0].astype(int)
+    before = demo.log_probs(net, images).mean()
+    demo.train(net, images, 60, np.random.default_rng(0))
+    assert demo.log_probs(net, images).mean() > before + 100
+
+
+def test_it_prints_and_completes(demo, monkeypatch, tmp_path, capsys):
+    drawn, rows = [], {}
+
+    def sample(net, n, H, W, rng, known=None):
+        drawn.append((n, H, W, None if known is None else known.copy()))
+        return np.arange(n)[:, None, None] * np.ones((1, H, W), int) % 2
+    monkeypatch.setattr(PixelCNN, "sample", sample)
+    monkeypatch.setattr(demo, "save_images", lambda path, images, names,
+                        title: rows.update(images))
+    small = load_mnist()
+    small = small._replace(test_images=small.test_images[:300])
+    few = np.flatnonzero(small.grey_index < 300)[:10].repeat(10)
+    monkeypatch.setitem(demo.LOADERS, "mnist", lambda: small._replace(
+        grey_index=small.grey_index[few]))
+    demo.main(arguments(demo, monkeypatch, "--images", "mnist", "--steps", 2,
+                        "--limit", 320, "--out", tmp_path))
+    (n, H, W, known), (m, _, _, upper) = drawn
+    assert (n, H, W, known) == (100, 28, 28, None) and m == len(upper)
+    given = small.test_images[small.grey_index[few][5::10]]
+    np.testing.assert_array_equal(upper, np.repeat(
+        given[:, :14, :, 0], 4, axis=0))
+    # one row for each of the four times, a column for each image
+    assert list(rows)[1:] == [f"completed, {i}" for i in (1, 2, 3, 4)]
+    for i in range(4):
+        assert (rows[f"completed, {i + 1}"] == i % 2).all()
+    assert {path.name for path in tmp_path.iterdir()} - {".lock"} == {
+        "samples.png", "seen.png", "pixelcnn.npz"}
+    printed = capsys.readouterr().out
+    assert "300 test images" in printed and "784 steps" in printed
