@@ -10,7 +10,7 @@ import numpy as np
 import minivae
 from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, Layer, ReLU,
                      Reshape, Sequential, Sigmoid)
-from minivae.beyond.gan import LeakyReLU
+from minivae.beyond.conv_gan import LeakyReLU
 
 
 def examples(cls, dtype="float64") -> list:
