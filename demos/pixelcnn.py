@@ -138,12 +138,12 @@ def parse_arguments():
     add("--images", choices=sorted(LOADERS), default="fashion",
         help="what to draw (fashion)")
     add("--steps", type=at_least(1, 10 ** 6), metavar="N",
-        help="steps of training (6000)")
+        help="steps of training (5000)")
     add("--quick", action="store_true", help="1,000 steps")
     add("--shipped", action="store_true",
         help="train nothing: look at the model that ships")
     args = options.parse_args()
-    args.steps = args.steps or (1000 if args.quick else 6000)
+    args.steps = args.steps or (1000 if args.quick else 5000)
     return args
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import minivae
 from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, Layer, ReLU,
                      Reshape, Sequential, Sigmoid)
-from minivae.beyond.gan import LeakyReLU
+from minivae.beyond.conv_gan import LeakyReLU
 from minivae.beyond.masked import Gate, MaskedConv2D, Residual
 from minivae.beyond.pixelcnn import PixelCNN
 

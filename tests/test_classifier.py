@@ -75,16 +75,15 @@ def test_there_is_no_classifier_of_another_name():
 # ---- weights in a file -----------------------------------------------------
 
 def test_weights_come_back_from_their_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "DATASETS", tmp_path)
     monkeypatch.setattr("minivae.datasets.embedded.DATASETS", tmp_path)
     hashes = {}
     monkeypatch.setattr("minivae.datasets.embedded.SHA256", hashes)
     one, other = (Classifier(rng=seed).network for seed in (0, 1))
-    hashes["mine"] = weights.write_weights("mine", one)
+    hashes["mine"] = weights.write_weights(tmp_path / "mine.npz", one)
     weights.read_weights("mine", other)
     for name, p in one.params.items():
         np.testing.assert_array_equal(other.params[name], p)
-    half = weights.write_weights("mine", one, "float16")
+    half = weights.write_weights(tmp_path / "mine.npz", one, "float16")
     with pytest.raises(ValueError, match="its SHA-256 is wrong"):
         weights.read_weights("mine", other)
     hashes["mine"] = half

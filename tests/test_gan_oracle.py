@@ -5,7 +5,8 @@ from test_oracle import agree, load
 
 from minivae import Conv2D, Dense, Flatten, Sequential, Sigmoid
 from minivae.beyond.categorical import categorical_logpdf
-from minivae.beyond.gan import discriminator_loss, generator_loss, r1_penalty
+from minivae.beyond.gan import discriminator_loss, generator_loss
+from minivae.beyond.r1 import r1_penalty
 
 CASES = load("gan.npz")
 

@@ -19,6 +19,7 @@ from ..backend import Array, Seed, get_xp
 from ..checks.images import check_batch_size
 from ..conv import Conv2D, windows
 from ..data import batches, load_fashion_mnist, load_mnist, to_float
+from ..datasets.embedded import DATASETS
 from ..layers import Dense, Flatten, ReLU, Sequential
 from ..optim import Adam
 from .categorical import categorical_logpdf
@@ -123,5 +124,7 @@ if __name__ == "__main__":
     for p in model.network.params.values():       # as they will be read again
         p[...] = p.astype("float16")
     right = model.classify(data.test_images) == data.test_labels
-    print(f"{name}: {right.mean():.2%} of {len(right):,} test images; SHA-256",
-          write_weights(f"{name}_features", model.network, "float16"))
+    sha = write_weights(DATASETS / f"{name}_features.npz", model.network,
+                        "float16")
+    print(f"{name}: {right.mean():.2%} of {len(right):,} test images; "
+          f"SHA-256 {sha}")

@@ -6,45 +6,24 @@ images from made ones, G to be taken for real (Goodfellow et al. 2014). There
 is no bound and no probability of an image here: what the loss of either is
 worth depends on how good the other is at the moment.
 
-The layers are DCGAN's (Radford, Metz & Chintala 2016): strides in place of
-pooling, a leaky ReLU in D. Real pixels are black or white here; so G's are
-made so, too, by straight_through.py. Else grey pixels would give every made
-image away, and G would learn to avoid grey, not to draw.
+Real pixels are black or white here; so G's are made so, too, by
+straight_through.py. Else grey pixels would give every made image away, and G
+would learn to avoid grey, not to draw. conv_gan.py has networks for images,
+demos/gan.py the loop.
 """
 import math
+from types import ModuleType
 
 import numpy as np
 
 from ..backend import Array, Seed, get_xp, move
-from ..checks.arrays import check_array, check_sizes, expects, expects_dy
-from ..checks.images import check_image_shape
-from ..conv import Conv2D, Conv2DTranspose
-from ..layers import (Dense, Flatten, Layer, ReLU, Reshape, Sequential,
-                      check_layers)
-from ..losses import bernoulli_logpdf, sum_per_image
+from ..checks.arrays import check_array, check_sizes
+from ..layers import Layer, check_layers
+from ..losses import bernoulli_logpdf
+from .r1 import r1_penalty
 from .straight_through import binarize, binarize_backward
 
-MOVE = 0.1         # how far R1's difference moves images; 100 pixels have 10
-
-
-class LeakyReLU(Layer):
-    """y = x where x > 0, else slope·x: a ReLU that is never quite off."""
-
-    def __init__(self, slope: float = 0.2):
-        super().__init__()
-        self.slope = slope
-
-    @expects(...)
-    def forward(self, x: Array) -> Array:
-        self.cache = x
-        return get_xp(x).maximum(x, self.slope * x)
-
-    @expects_dy
-    def backward(self, dy: Array) -> Array:
-        return get_xp(dy).where(self.cache > 0, dy, self.slope * dy)
-
-    def __repr__(self):
-        return f"LeakyReLU({self.slope})"
+TEMPERATURE = 3.0     # of the sigmoid that the generator learns through
 
 
 # ---- what either of them wants ---------------------------------------------
@@ -74,36 +53,6 @@ def generator_loss(made: Array) -> tuple[Array, Array]:
     check_not_empty(made)
     yes, dmade = bernoulli_logpdf(get_xp(made).ones_like(made), made)
     return -yes.mean(), -dmade / len(made)
-
-
-def r1_penalty(discriminator: Layer, x: Array,
-               step: float = MOVE) -> tuple[Array, dict]:
-    """Return ψ = E ½|∂D/∂x|² at real images x (N, ...), and its gradients.
-
-    It keeps D flat where it is right, so that G's gradients stay small near
-    the goal: without it, the two may circle for ever (Mescheder, Geiger &
-    Nowozin 2018, eq. 9). The gradients are central differences: their error
-    falls with the square of step, the length of the mean image's move.
-    """
-    # With g = ∂D/∂x: ∂ψ/∂θ = E g·∂g/∂θ, a second derivative. But if g, as it
-    # is now, counts as a fixed direction, then g·∂D/∂x is D's slope along it,
-    #     [D(x + h·g) − D(x − h·g)] / 2h + O(h²),
-    # and g·∂g/∂θ is the derivative of that by θ: the difference of two
-    # ordinary gradients.
-    check_not_empty(x)
-    xp, N = get_xp(x), len(x)
-    ones = xp.ones_like(discriminator.forward(x))            # (N, 1)
-    g = discriminator.backward(ones)
-    squares = sum_per_image(g * g)                           # (N,)
-    h = step / xp.maximum(xp.sqrt(squares).mean(), 1e-12)
-    sides = []
-    for moved in x + h * g, x - h * g:
-        discriminator.forward(moved)
-        discriminator.backward_params(ones / (2 * h * N))
-        sides.append(dict(discriminator.grads))
-    plus, minus = sides
-    return 0.5 * squares.mean(), {name: plus[name] - minus[name]
-                                  for name in plus}
 
 
 def check_not_empty(*batches: Array) -> None:
@@ -165,7 +114,8 @@ class GAN:
         made = self.discriminator.forward(binarize(logits))
         loss, dmade = generator_loss(made)
         dimages = self.discriminator.backward(dmade)
-        self.generator.backward_params(binarize_backward(dimages, logits))
+        dlogits = binarize_backward(dimages, logits, TEMPERATURE)
+        self.generator.backward_params(dlogits)
         return loss, self.generator.grads
 
     def sample(self, n: int = 100, rng: Seed = None) -> Array:
@@ -176,36 +126,15 @@ class GAN:
         self.generator.forget()
         return get_xp(z).concatenate(parts)
 
+    def to(self, xp: ModuleType) -> "GAN":
+        """Move the parameters to xp, numpy or cupy, and return self."""
+        for network in self.generator, self.discriminator:
+            network.to(xp)
+        return self
+
     def noise(self, n: int, rng: Seed = None) -> Array:
         """Draw z ~ N(0, I) for n images, (n, D), on the generator's device."""
         check_sizes("noise", n=n)
         w = next(iter(self.generator.params.values()))
         z = np.random.default_rng(rng).standard_normal((n, len(w)))
         return move(z, get_xp(w)).astype(w.dtype, copy=False)
-
-
-def conv_gan(image_shape: tuple = (28, 28, 1), latent_dim: int = 16, *,
-             filters: int = 32, rng: Seed = None, dtype=np.float32) -> GAN:
-    """DCGAN's layers, two of each kind, and a dense one of 128 in D.
-
-    image_shape: (H, W, C), H and W multiples of 4, at least 8. filters: those
-    next to the image; there are twice as many farther in.
-    """
-    H, W, C = check_image_shape("conv_gan", image_shape)
-    check_sizes("conv_gan", latent_dim=latent_dim, filters=filters)
-    settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
-    F, h, w = filters, H // 4, W // 4
-    # A kernel of 4 with a stride of 2: each pixel is in as many windows as
-    # any other, so that there is no checkerboard (demos/strides.py)
-    half = {"strides": 2, "padding": "same", **settings}
-    generator = Sequential([                                 # (N, D)
-        Dense(latent_dim, h * w * 2 * F, **settings), ReLU(),
-        Reshape((h, w, 2 * F)),                              # (N, h, w, 2F)
-        Conv2DTranspose(2 * F, F, 4, **half), ReLU(),        # (N, 2h, 2w, F)
-        Conv2DTranspose(F, C, 4, **half)])                   # (N, H, W, C)
-    discriminator = Sequential([                             # (N, H, W, C)
-        Conv2D(C, F, 4, **half), LeakyReLU(),                # (N, 2h, 2w, F)
-        Conv2D(F, 2 * F, 4, **half), LeakyReLU(),            # (N, h, w, 2F)
-        Flatten(), Dense(h * w * 2 * F, 128, **settings), LeakyReLU(),
-        Dense(128, 1, **settings)])                          # (N, 1)
-    return GAN(generator, discriminator)

@@ -12,6 +12,8 @@ gradient of a *surrogate*,
 
 which has the choice's value and soft's slope; and against that, tests hold it.
 """
+import math
+
 from ..backend import Array, get_xp
 from ..checks.arrays import check_array, check_same
 from ..layers import sigmoid
@@ -27,14 +29,17 @@ def binarize(logits: Array) -> Array:
     return (logits > 0).astype(logits.dtype)
 
 
-def binarize_backward(dy: Array, logits: Array) -> Array:
-    """Return dlogits = dy·σ'(logits), as if y were σ(logits): all (N, ...).
+def binarize_backward(dy: Array, logits: Array,
+                      temperature: float = 1.0) -> Array:
+    """Return dlogits as if y were s = σ(logits/temperature): all (N, ...).
 
-    Where a pixel is far from undecided, that vanishes.
+    Far from 0 that vanishes; at a higher temperature pixels can still change
+    that are nearly decided. Raises ValueError unless it is above 0.
     """
     check_same("binarize_backward", ("N", ...), logits=logits, dy=dy)
-    y = sigmoid(logits)
-    return dy * y * (1 - y)
+    check_temperature("binarize_backward", temperature)
+    s = sigmoid(logits / temperature)
+    return dy * s * (1 - s) / temperature
 
 
 def gumbel_one_hot(logits: Array, gumbel: Array) -> Array:
@@ -55,10 +60,19 @@ def gumbel_one_hot_backward(dy: Array, logits: Array, gumbel: Array,
     """Return dlogits as if y were s = softmax((logits + gumbel)/temperature).
 
     (Jang, Gu & Poole 2017, section 2.2.) The lower the temperature, the
-    closer s is to the choice, and the wilder its gradient.
+    closer s is to the choice, and the wilder its gradient. Raises ValueError
+    unless it is above 0.
     """
     check_same("gumbel_one_hot_backward", ("N", ...), logits=logits,
                gumbel=gumbel, dy=dy)
+    check_temperature("gumbel_one_hot_backward", temperature)
     s = get_xp(dy).exp(log_softmax((logits + gumbel) / temperature))
     # softmax's Jacobian: ∂s[j]/∂l[k] = s[j]·(1[j = k] − s[k])/temperature
     return s * (dy - (s * dy).sum(axis=-1, keepdims=True)) / temperature
+
+
+def check_temperature(caller: str, temperature: float) -> None:
+    """Refuse a temperature that is not a finite number above 0."""
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"{caller}: temperature is {temperature}, but a "
+                         "number above 0 was expected")

@@ -1,33 +1,35 @@
-"""Trained weights that ship with the package: from a network, and back."""
+"""Trained weights: averaged, written to a file, and those that ship."""
 import hashlib
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..backend import to_numpy
-from ..datasets.embedded import DATASETS, read_embedded
+from ..datasets.embedded import read_embedded
 from ..files import write_file
 from ..layers import Layer
 from ..vae import VAE
 
 
-def write_weights(name: str, network: Layer | VAE, dtype="float32") -> str:
-    """Write a network's parameters beside the embedded data; raises OSError.
+def write_weights(path: str | Path, network: Layer | VAE,
+                  dtype="float32") -> str:
+    """Write a network's parameters into a file; raises OSError.
 
-    Returns the file's SHA-256, which belongs into datasets/embedded.py. A
-    dtype of "float16" halves the file.
+    A dtype of "float16" halves the file. Returns its SHA-256: to ship it,
+    put the file beside the embedded data, and this into datasets/embedded.py.
     """
     content = io.BytesIO()
     arrays: dict[str, Any] = {key: to_numpy(p).astype(dtype)
                               for key, p in network.params.items()}
     np.savez_compressed(content, **arrays)
-    write_file(DATASETS / f"{name}.npz", content.getvalue())
+    write_file(path, content.getvalue())
     return hashlib.sha256(content.getvalue()).hexdigest()
 
 
 def read_weights(name: str, network: Layer | VAE) -> None:
-    """Read what write_weights has written into a network like the one then.
+    """Read weights that ship into a network like the one they are of.
 
     Raises ValueError where the file is missing or damaged, or was written for
     another network.
@@ -39,3 +41,18 @@ def read_weights(name: str, network: Layer | VAE) -> None:
                          "than this one; train it again")
     for key, p in params.items():
         p[...] = arrays[key]
+
+
+def average_into(average: Layer, network: Layer | VAE, share: float) -> None:
+    """Move a network's running average, of the same layers, by a share.
+
+    average ← average + share·(network − average), for every parameter: what
+    lies 1/share steps back counts for 1/e. Raises ValueError unless share is
+    above 0 and at most 1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"average_into: share is {share}, but a number above "
+                         "0 and at most 1 was expected")
+    new = network.params
+    for name, p in average.params.items():
+        p += share * (new[name] - p)

@@ -1,0 +1,76 @@
+"""The networks of DCGAN (Radford, Metz & Chintala 2016), for small images.
+
+Strides in place of pooling, and in the discriminator a ReLU that leaks: the
+generator learns only from what comes back through it. (No batch norm.)
+"""
+import numpy as np
+
+from ..backend import Array, Seed, get_xp
+from ..checks.arrays import check_sizes, expects, expects_dy
+from ..checks.images import check_image_shape
+from ..conv import Conv2D, Conv2DTranspose
+from ..layers import Dense, Flatten, Layer, ReLU, Reshape, Sequential
+from .gan import GAN
+from .weights import read_weights
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, else slope·x: a ReLU that is never quite off."""
+
+    def __init__(self, slope: float = 0.2):
+        super().__init__()
+        self.slope = slope
+
+    @expects(...)
+    def forward(self, x: Array) -> Array:
+        self.cache = x
+        return get_xp(x).maximum(x, self.slope * x)
+
+    @expects_dy
+    def backward(self, dy: Array) -> Array:
+        return get_xp(dy).where(self.cache > 0, dy, self.slope * dy)
+
+    def __repr__(self):
+        return f"LeakyReLU({self.slope})"
+
+
+def conv_gan(image_shape: tuple = (28, 28, 1), latent_dim: int = 16, *,
+             filters: int = 32, rng: Seed = None, dtype=np.float32) -> GAN:
+    """DCGAN's layers, two of each kind, and a dense one of 128 in D.
+
+    image_shape: (H, W, C), H and W multiples of 4, at least 8. filters: those
+    next to the image; there are twice as many farther in.
+    """
+    H, W, C = check_image_shape("conv_gan", image_shape)
+    check_sizes("conv_gan", latent_dim=latent_dim, filters=filters)
+    settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
+    F, h, w = filters, H // 4, W // 4
+    # A kernel of 4 with a stride of 2: each pixel is in as many windows as
+    # any other, so that there is no checkerboard (demos/strides.py)
+    half = {"strides": 2, "padding": "same", **settings}
+    generator = Sequential([                                 # (N, D)
+        Dense(latent_dim, h * w * 2 * F, **settings), ReLU(),
+        Reshape((h, w, 2 * F)),                              # (N, h, w, 2F)
+        Conv2DTranspose(2 * F, F, 4, **half), ReLU(),        # (N, 2h, 2w, F)
+        Conv2DTranspose(F, C, 4, **half)])                   # (N, H, W, C)
+    discriminator = Sequential([                             # (N, H, W, C)
+        Conv2D(C, F, 4, **half), LeakyReLU(),                # (N, 2h, 2w, F)
+        Conv2D(F, 2 * F, 4, **half), LeakyReLU(),            # (N, h, w, 2F)
+        Flatten(), Dense(h * w * 2 * F, 128, **settings), LeakyReLU(),
+        Dense(128, 1, **settings)])                          # (N, 1)
+    return GAN(generator, discriminator)
+
+
+def load_gan(name: str) -> GAN:
+    """Return the conv_gan whose generator ships, "mnist" or "fashion".
+
+    They are the generator.npz of runs of demos/gan.py. The discriminator is
+    as untrained as any. Raises ValueError for another name, and where the
+    file is damaged.
+    """
+    if name not in ("mnist", "fashion"):
+        raise ValueError(f"there is no GAN {name!r}; there are 'mnist' and "
+                         "'fashion'")
+    gan = conv_gan(rng=0)
+    read_weights(f"{name}_gan", gan.generator)
+    return gan
