@@ -32,6 +32,7 @@ from minivae.beyond.categorical import log_softmax
 from minivae.beyond.classifier import LOADERS
 from minivae.beyond.descend import descend
 from minivae.beyond.discrete import discrete_vae, load_discrete
+from minivae.beyond.quantize import perplexity
 from minivae.beyond.weights import write_weights
 from minivae.data import batches, to_float
 from minivae.plots import pixels, save_frame, show, tile
@@ -68,13 +69,6 @@ def codes_and_prices(vae, images):
     codes = q.argmax(axis=-1)
     p = log_softmax(vae.prior.logits(codes))
     return codes, (np.exp(q) * (q - p)).sum(axis=-1)
-
-
-def perplexity(codes, K):
-    """How many codes are in use: e to the entropy of their frequencies."""
-    share = np.bincount(codes.ravel(), minlength=K) / codes.size
-    share = share[share > 0]
-    return math.exp(-(share * np.log(share)).sum())
 
 
 def each_alone(codes, n, rng):

@@ -11,8 +11,9 @@ import minivae
 from minivae import (Conv2D, Conv2DTranspose, Dense, Flatten, Layer, ReLU,
                      Reshape, Sequential, Sigmoid)
 from minivae.beyond.conv_gan import LeakyReLU
-from minivae.beyond.masked import Gate, MaskedConv2D, Residual
+from minivae.beyond.masked import Beside, Gate, MaskedConv2D, Residual
 from minivae.beyond.pixelcnn import PixelCNN
+from minivae.beyond.upsample import Upsample
 
 
 def examples(cls, dtype="float64") -> list:
@@ -58,9 +59,17 @@ def examples(cls, dtype="float64") -> list:
             (Residual(Conv2D(2, 2, 3, padding="same", **settings)),
              x(2, 3, 4, 2)),
             (Residual(Sigmoid()), x(3, 4))],
+        Beside: lambda: [
+            (Beside(MaskedConv2D(2, 3, 3, **settings)), x(2, 4, 5, 5)),
+            (Beside(Conv2D(1, 1, 3, padding="same", **settings)),
+             x(3, 2, 2, 2))],
+        Upsample: lambda: [
+            (Upsample(2, 3, (7, 7), **settings), x(2, 4, 4, 2)),
+            (Upsample(1, 2, (5, 4), **settings), x(3, 3, 2, 1))],
         PixelCNN: lambda: [
             (PixelCNN(3, 4, 1, reach=5, **settings), x(2, 3, 4, 3)),
-            (PixelCNN(2, 2, 2, reach=3, **settings), x(1, 5, 3, 2))],
+            (PixelCNN(2, 2, 2, reach=3, conditional=True, **settings),
+             x(1, 5, 3, 4))],
     }
     if cls not in makers:
         raise LookupError(f"the layer {cls.__name__} has no example in "

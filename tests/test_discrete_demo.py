@@ -1,6 +1,4 @@
 """demos/discrete.py: its numbers are what it says, its pictures upright."""
-import math
-
 import numpy as np
 import pytest
 
@@ -25,14 +23,6 @@ def small(monkeypatch, demo):
     monkeypatch.setattr(demo, "discrete_vae", make)
     monkeypatch.setattr(demo, "load_discrete", lambda name: make(rng=7))
     return make
-
-
-def test_perplexity(demo):
-    assert demo.perplexity(np.array([0, 1, 2, 3]), 5) == pytest.approx(4)
-    assert demo.perplexity(np.zeros(9, int), 5) == 1
-    # e to the entropy of (3/4, 1/4)
-    assert demo.perplexity(np.array([[0, 0], [0, 3]]), 5) == pytest.approx(
-        math.exp(0.75 * math.log(4 / 3) + 0.25 * math.log(4)))
 
 
 def test_each_place_alone_keeps_its_own_frequencies(demo):

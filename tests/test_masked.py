@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from minivae import Conv2D
-from minivae.beyond.masked import Gate, MaskedConv2D
+from minivae.beyond.masked import Beside, Gate, MaskedConv2D
 from minivae.layers import sigmoid
 
 
@@ -64,3 +64,12 @@ def test_gate():
         Gate().forward(x), np.tanh(x[:, :2]) * sigmoid(x[:, 2:]))
     with pytest.raises(ValueError, match="x has 3 channels, but an even"):
         Gate().forward(np.zeros((1, 3)))
+
+
+def test_beside():
+    masked = MaskedConv2D(2, 3, 3, strict=True, rng=0, dtype="float64")
+    x = np.random.default_rng(0).standard_normal((2, 4, 5, 5))
+    np.testing.assert_array_equal(Beside(masked).forward(x), masked.forward(
+        x[..., :2]) + x[..., 2:])
+    with pytest.raises(ValueError, match=r"\(N, H, W, 5\) was expected"):
+        Beside(masked).forward(x[..., :2])

@@ -14,6 +14,17 @@ def net():
     return PixelCNN(3, 4, blocks=2, reach=5, rng=0, dtype="float64")
 
 
+@pytest.fixture
+def told():
+    """A net that is told a condition."""
+    return PixelCNN(3, 4, blocks=2, reach=5, conditional=True, rng=0,
+                    dtype="float64")
+
+
+def condition(*shape):
+    return np.random.default_rng(9).standard_normal((*shape, 4))
+
+
 def every_image(K, height, width):
     """All images of K codes: (K ** (height * width), height, width)."""
     return np.array(list(itertools.product(
@@ -34,9 +45,34 @@ def test_no_output_moves_when_its_own_or_a_later_input_does(net):
         assert j == 5 or moved[i * 6 + j + 1]
 
 
+def test_given_a_condition_it_is_as_causal(told):
+    rng = np.random.default_rng(0)
+    codes, given = rng.integers(3, size=(1, 4, 5)), condition(1, 4, 5)
+    before = told.logits(codes, given).copy()
+    for i, j in np.ndindex(4, 5):
+        changed = codes.copy()
+        changed[:, i, j] = (codes[:, i, j] + 1) % 3
+        moved = (told.logits(changed, given) != before).any(
+            axis=(0, 3)).ravel()
+        assert not moved[:i * 5 + j + 1].any()
+        # but a condition may be known at its own place
+        changed = given.copy()
+        changed[:, i, j] += 1
+        assert (told.logits(codes, changed) != before)[0, i, j].any()
+
+
 def test_its_probabilities_add_up_to_1(net):
     p = np.exp(net.log_prob(every_image(3, 2, 3)))
     assert p.min() > 0 and abs(p.sum() - 1) < 1e-12
+
+
+def test_given_any_condition_they_add_up_to_1(told):
+    images, sums = every_image(3, 2, 2), []
+    for given in condition(3, 1, 2, 2):
+        p = np.exp(told.log_prob(images, given.repeat(81, axis=0)))
+        assert abs(p.sum() - 1) < 1e-12
+        sums.append(p)
+    assert abs(sums[0] - sums[1]).max() > 1e-3         # and it matters which
 
 
 def test_log_prob_is_the_chain_rule(net):
@@ -71,8 +107,40 @@ def test_row_by_row_is_the_same_as_all_at_once(net):
                                    rtol=1e-10, atol=1e-12)
 
 
-def test_rows_above(net):
-    assert list(map(rows_above, net.layers)) == [2, 1, 1, 0]
+def test_given_a_condition_they_are_too(told):
+    given = condition(3, 6, 5)
+    codes = told.sample(3, 6, 5, rng=1, condition=given)
+    assert (codes != told.sample(3, 6, 5, rng=1, condition=-given)).any()
+    all_logits = told.logits(codes, given)
+    inputs = [np.concatenate([one_hot(codes, 3, "float64"), given], -1)]
+    for r in range(6):
+        np.testing.assert_allclose(told._row(inputs, r), all_logits[:, r],
+                                   rtol=1e-10, atol=1e-12)
+
+
+def test_samples_given_a_condition_have_their_probabilities(told):
+    n, given = 40_000, condition(1, 2, 2)
+    p = np.exp(told.log_prob(every_image(3, 2, 2), given.repeat(81, axis=0)))
+    drawn = told.sample(n, 2, 2, rng=0, condition=given.repeat(n, axis=0))
+    count = np.bincount(drawn.reshape(n, 4) @ [27, 9, 3, 1], minlength=81)
+    assert ((count - n * p) ** 2 / (n * p)).sum() < 80 + 4 * 160 ** 0.5
+
+
+def test_known_rows_stay_and_the_rest_is_drawn_given_them(net):
+    n, known = 40_000, np.array([[[2, 0]]])
+    drawn = net.sample(n, 2, 2, rng=1, known=known.repeat(n, axis=0))
+    assert (drawn[:, :1] == known).all()
+    images = every_image(3, 2, 2)
+    images = images[(images[:, :1] == known).all(axis=(1, 2))]
+    p = np.exp(net.log_prob(images))
+    count = np.bincount(drawn[:, 1] @ [3, 1], minlength=9)
+    p *= n / p.sum()
+    assert ((count - p) ** 2 / p).sum() < 8 + 4 * 16 ** 0.5    # χ², as above
+
+
+def test_rows_above(net, told):
+    for either in net, told:
+        assert list(map(rows_above, either.layers)) == [2, 1, 1, 0]
 
 
 def test_gradients_of_its_loss(net, prove):
@@ -88,6 +156,14 @@ def test_gradients_of_its_loss(net, prove):
 def test_samples_follow_the_seed(net):
     first, again, other = (net.sample(2, 4, 4, rng=s) for s in (0, 0, 1))
     assert (first == again).all() and (first != other).any()
+
+
+def test_a_condition_that_does_not_fit_is_refused(net, told):
+    codes = np.zeros((1, 2, 2), int)
+    with pytest.raises(ValueError, match="but .N, H, W, 7. was expected"):
+        told.log_prob(codes)
+    with pytest.raises(ValueError, match="but .N, H, W, 3. was expected"):
+        net.log_prob(codes, condition(1, 2, 2))
 
 
 def test_what_is_no_code_is_refused(net):

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..backend import Array, Seed, get_xp
 from ..checks.arrays import check_sizes, expects, expects_dy
-from ..conv import Conv2D, correlate, correlate_dw, correlate_dx, sum_pixels
+from ..conv import (Conv2D, Convolution, correlate, correlate_dw,
+                    correlate_dx, sum_pixels)
 from ..layers import Layer, sigmoid
 
 
@@ -117,3 +118,35 @@ class Residual(Layer):
 
     def __repr__(self):
         return f"Residual({self.layers[0]})"
+
+
+class Beside(Layer):
+    """y = f(a) + b: a are x's first channels, b as many as f(a) has.
+
+    So a network of a is told b, which any place may know of.
+    """
+
+    def __init__(self, layer: Convolution):
+        self.layers = [layer]
+        self.of_a = layer.in_channels
+        self.channels = layer.in_channels + layer.filters
+
+    @expects("N", "H", "W", "channels")
+    def forward(self, x: Array) -> Array:
+        a, b = x[..., :self.of_a], x[..., self.of_a:]
+        return self.layers[0].forward(a) + b
+
+    def backward(self, dy: Array) -> Array:
+        da = self.layers[0].backward(dy)
+        return get_xp(dy).concatenate([da, dy], axis=-1)
+
+    @property
+    def params(self) -> dict:
+        return self.layers[0].params
+
+    @property
+    def grads(self) -> dict:
+        return self.layers[0].grads
+
+    def __repr__(self):
+        return f"Beside({self.layers[0]})"

@@ -17,7 +17,7 @@ from ..checks.arrays import check_sizes
 from ..conv import Conv2D
 from ..layers import Layer, Sequential, sublayers
 from .categorical import categorical_logpdf, one_hot
-from .masked import Gate, MaskedConv2D, Residual
+from .masked import Beside, Gate, MaskedConv2D, Residual
 from .weights import read_weights
 
 
@@ -29,16 +29,20 @@ class PixelCNN(Sequential):
     upon each other leave a blind corner, above on the right: van den Oord et
     al. mend it with a second stack of layers. Here a wide first kernel keeps
     it small.)
+    conditional: it is told more than the codes before, a condition
+    (N, H, W, filters), such as a network makes of other codes; see Beside.
+    x has the condition's channels behind the codes' then.
     """
 
     def __init__(self, K: int, filters: int = 32, blocks: int = 3, *,
-                 reach: int = 7, size: int = 3, rng: Seed = None,
-                 dtype=np.float32):
+                 reach: int = 7, size: int = 3, conditional: bool = False,
+                 rng: Seed = None, dtype=np.float32):
         check_sizes("PixelCNN", K=K, filters=filters, blocks=blocks)
         settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
         self.K = K
+        first = MaskedConv2D(K, filters, reach, strict=True, **settings)
         super().__init__([
-            MaskedConv2D(K, filters, reach, strict=True, **settings),
+            Beside(first) if conditional else first,
             *(Residual(Sequential([
                 MaskedConv2D(filters, 2 * filters, size, **settings), Gate()]))
               for _ in range(blocks)),
@@ -53,35 +57,47 @@ class PixelCNN(Sequential):
         self.backward_params(-dlogits / len(codes))
         return -log_p.mean(), self.grads
 
-    def log_prob(self, codes: Array) -> Array:
+    def log_prob(self, codes: Array, condition: Array = None) -> Array:
         """Return log p of each image of codes (N, H, W): (N,), in nats."""
-        return categorical_logpdf(codes, self.logits(codes))[0]
+        return categorical_logpdf(codes, self.logits(codes, condition))[0]
 
-    def logits(self, codes: Array) -> Array:
+    def logits(self, codes: Array, condition: Array = None) -> Array:
         """Return each place's logits, given the places before it."""
-        return self.forward(one_hot(codes, self.K, self.dtype))
+        return self.forward(self._input(codes, condition))
+
+    def _input(self, codes, condition):
+        x = one_hot(codes, self.K, self.dtype)
+        return x if condition is None else get_xp(x).concatenate(
+            [x, condition], axis=-1)
 
     @property
     def dtype(self) -> np.dtype:
         """That of the parameters, and of all that is computed."""
         return self.params["0.w"].dtype
 
-    def sample(self, n: int, height: int, width: int,
-               rng: Seed = None) -> Array:
-        """Draw n images of codes, (n, height, width)."""
+    def sample(self, n: int, height: int, width: int, rng: Seed = None, *,
+               condition: Array = None, known: Array = None) -> Array:
+        """Draw n images of codes, (n, height, width).
+
+        known: codes (n, r, width) of the first r rows, to draw the rest only.
+        """
         check_sizes("sample", n=n, height=height, width=width)
         rng, xp = np.random.default_rng(rng), get_xp(self.params["0.w"])
         codes = xp.zeros((n, height, width), int)
-        x = xp.zeros((n, height, width, self.K), self.dtype)
+        start = 0 if known is None else known.shape[1]
+        codes[:, :start] = 0 if known is None else known
+        x = self._input(codes, condition)
         inputs = [x]              # of each layer, all rows that are known
-        for r in range(height):
+        for r in range(start):
+            self._row(inputs, r)
+        for r in range(start, height):
             for c in range(width):
                 logits = self._row(inputs, r)[:, c]
                 # the largest of logit + Gumbel noise is k with probability
                 # p[k] (see straight_through.py)
                 noise = move(rng.gumbel(size=(n, self.K)), xp)
-                codes[:, r, c] = (logits + noise).argmax(axis=-1)
-                x[:, r, c] = one_hot(codes[:, r, c], self.K, self.dtype)
+                codes[:, r, c] = drawn = (logits + noise).argmax(axis=-1)
+                x[:, r, c, :self.K] = one_hot(drawn, self.K, self.dtype)
         self.forget()
         return codes
 

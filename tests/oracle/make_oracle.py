@@ -1,4 +1,4 @@
-"""Make torch.npz, keras.npz and gan.npz: what frameworks compute, in float64.
+"""Make torch, keras, gan and vq.npz: what frameworks compute, in float64.
 
     pip install torch tensorflow
     python tests/oracle/make_oracle.py
@@ -180,6 +180,42 @@ def gan_cases():
     yield "r1", {}, {**case, "x": x.detach().numpy()}
 
 
+def vq_cases():
+    import torch
+    from torch.nn import functional
+    rng, K, D, decay = np.random.default_rng(2), 6, 3, 0.9
+    z = rng.standard_normal((10, 2, 4, 5, D)) + np.linspace(
+        0, 1, 10)[:, None, None, None, None]             # it drifts
+    dy, dprice = rng.standard_normal(z.shape), rng.standard_normal((10, 2))
+    book = torch.tensor(rng.standard_normal((K, D)))
+    counts = torch.tensor(rng.uniform(5, 30, K))
+    sums, first = counts[:, None] * book, (book.clone(), counts.clone())
+    found = {name: [] for name in ("codes", "y", "price", "dz", "vectors")}
+    for i in range(len(z)):
+        leaf = torch.tensor(z[i], requires_grad=True)
+        codes = torch.cdist(leaf.reshape(-1, D), book).argmin(1)
+        e = book[codes].reshape(leaf.shape)
+        y = leaf + (e - leaf).detach()              # straight through
+        price = functional.mse_loss(leaf, e, reduction="none").sum((1, 2, 3))
+        ((y * torch.tensor(dy[i])).sum()
+         + (price * torch.tensor(dprice[i])).sum()).backward()
+        n = torch.bincount(codes, minlength=K).double()
+        m = torch.zeros(K, D, dtype=torch.float64).index_add(
+            0, codes, torch.tensor(z[i]).reshape(-1, D))
+        counts = decay * counts + (1 - decay) * n
+        sums = decay * sums + (1 - decay) * m
+        book = sums / counts[:, None]
+        for name, a in (("codes", codes.reshape(e.shape[:-1])), ("y", e),
+                        ("price", price), ("dz", leaf.grad),
+                        ("vectors", book)):
+            found[name].append(a.detach().numpy())
+    start, counts = (a.numpy() for a in first)
+    yield "vq", {}, {
+        "z": z, "dy": dy, "dprice": dprice, "start": start, "counts": counts,
+        "decay": np.array(decay),
+        **{name: np.stack(arrays) for name, arrays in found.items()}}
+
+
 def save(name, version, cases):
     arrays = {"version": np.array(version)}
     for case, settings, results in cases:
@@ -197,3 +233,4 @@ if __name__ == "__main__":
     save("keras.npz", f"Keras {keras.__version__} on TensorFlow "
          f"{tensorflow.__version__}", keras_cases())
     save("gan.npz", f"PyTorch {torch.__version__}", gan_cases())
+    save("vq.npz", f"PyTorch {torch.__version__}", vq_cases())
