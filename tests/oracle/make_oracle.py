@@ -1,4 +1,4 @@
-"""Make torch, keras, gan, vq and discrete.npz: what frameworks compute, in float64.
+"""Make the .npz files of this folder: what frameworks compute, in float64.
 
     pip install torch tensorflow
     python tests/oracle/make_oracle.py
