@@ -37,7 +37,7 @@ from minivae.plots import decode, encode
 from common.command_line import at_least, parser, run
 from common.fit import fit
 from common.own_folder import own_folder
-from common.relatives import Model, of_vae, relatives, size
+from common.relatives import RELATIVES, Model, of_vae, relative, size
 from common.sample_scores import Judge
 from common.yardstick import frechet
 
@@ -54,7 +54,8 @@ def all_models(name, images, args):
             len(images), n, replace=False)]),
         "autoencoder, 16": autoencoder(images, args),
         "VAE, 2": of_vae(load_pretrained(name)),
-        "VAE, 16": of_vae(trained(images, args)), **relatives(name)}
+        "VAE, 16": of_vae(trained(images, args)),
+        **{title: relative(name, kind) for kind, title in RELATIVES.items()}}
 
 
 def trained(images, args, **settings):

@@ -20,18 +20,23 @@ class Model(NamedTuple):
     bound: Callable | None = None
 
 
-def relatives(name: str) -> dict[str, Model]:
-    """Return those that ship, trained on "fashion" or "mnist", by kind."""
-    discrete, vq, pixel, gan = (load_pretrained(name, kind) for kind in (
-        "discrete", "vqvae", "pixelcnn", "gan"))
-    return {
-        "discrete VAE": of_vae(discrete),
-        "VQ-VAE-2": Model(vq.sample, size(vq.params), vq.bound),
-        "PixelCNN": Model(
-            lambda n, rng: np.float32(pixel.sample(n, 28, 28, rng))[..., None],
-            size(pixel.params),
-            lambda x, rng: pixel.log_prob(x[..., 0].astype(int))),
-        "GAN": Model(gan.sample, size(gan.generator.params))}
+RELATIVES = {"discrete": "discrete VAE", "vqvae": "VQ-VAE-2",
+             "pixelcnn": "PixelCNN", "gan": "GAN"}      # kinds, and titles
+
+
+def relative(name: str, kind: str) -> Model:
+    """Return one that ships: its kind, trained on "fashion" or "mnist"."""
+    model = load_pretrained(name, kind)
+    if kind == "discrete":
+        return of_vae(model)
+    if kind == "vqvae":
+        return Model(model.sample, size(model.params), model.bound)
+    if kind == "gan":
+        return Model(model.sample, size(model.generator.params))
+    return Model(
+        lambda n, rng: np.float32(model.sample(n, 28, 28, rng))[..., None],
+        size(model.params),
+        lambda x, rng: model.log_prob(x[..., 0].astype(int)))
 
 
 def of_vae(vae: VAE) -> Model:
