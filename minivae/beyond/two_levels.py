@@ -25,16 +25,17 @@ class TwoLevels:
     """
 
     def __init__(self, code_shapes: tuple = ((4, 4), (7, 7)), K: int = 64, *,
-                 filters: int = 48, blocks: int = 3, rng: Seed = None,
+                 filters: int = 32, blocks: int = 3, rng: Seed = None,
                  dtype=np.float32):
         settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
+        within = {"reach": 5, **settings}
         self.K, self.code_shapes, F = K, code_shapes, filters
-        self.top = PixelCNN(K, F, blocks, **settings)
+        self.top = PixelCNN(K, F, blocks, **within)
         self.context = Sequential([                     # top as one-hot
             Conv2D(K, F, 3, padding="same", **settings), ReLU(),
             Upsample(F, F, code_shapes[1], **settings), ReLU(),
             Conv2D(F, F, 3, padding="same", **settings)])   # like bottom
-        self.bottom = PixelCNN(K, F, blocks, conditional=True, **settings)
+        self.bottom = PixelCNN(K, F, blocks, conditional=True, **within)
 
     def loss_and_grads(self, top: Array,
                        bottom: Array) -> tuple[Array, dict]:

@@ -42,7 +42,7 @@ class VQVAE:
     """
 
     def __init__(self, image_shape: tuple = (28, 28, 1), K: int = 64, *,
-                 D: int = 16, filters: int = 32, beta: float = 0.25,
+                 D: int = 16, filters: int = 24, beta: float = 0.25,
                  rng: Seed = None, dtype=np.float32):
         H, W, C = check_image_shape("VQVAE", image_shape)
         check_sizes("VQVAE", K=K, D=D, filters=filters)
