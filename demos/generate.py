@@ -7,6 +7,7 @@
 
 --model names the folder of a run, such as runs/fashion, or a model.npz, or
 one of the models that ship with minivae: fashion, the default, or mnist.
+(samples --kind gan, discrete, vqvae or pixelcnn are those of its relatives.)
 Images are given as PNG or JPEG files of any size, dark on light (else add
 --invert), or as numbers: indices into the test set.
 
@@ -28,10 +29,11 @@ from minivae.extras.explorer.paths import spherical, straight
 from minivae.extras.figures.gif import save_gif
 from minivae.extras.figures.rows import save_images, save_samples
 from minivae.extras.images.pictures import read_picture
-from minivae.plots import decode, draw_landscape, encode, save_frame
+from minivae.plots import decode, draw_landscape, encode, save_frame, tile
 
 from common.command_line import a_name, a_path, at_least, run
-from common.models import find_model
+from common.models import SHIPPED, find_model
+from common.relatives import RELATIVES, relative
 
 WALK = 8             # samples that a GIF walks through
 COLUMNS = 40         # in a picture, at most: more would be too narrow
@@ -50,6 +52,10 @@ USES = {("samples", ".png"): {"seed"},
 
 def samples(args, vae):
     rng = np.random.default_rng(args.seed)
+    if args.kind:
+        images = relative(args.model, args.kind).draw(100, rng)
+        save_frame(args.out, enlarged(tile(images, 10)[None], 3)[0])
+        return f"100 draws of a {RELATIVES[args.kind]}"
     if args.out.suffix == ".png":
         save_samples(args.out, vae, rng)
         return "100 new images: codes drawn from the prior, decoded"
@@ -106,11 +112,17 @@ def along(codes, way, steps):
 def walk(args, vae, codes, way):
     """Save a GIF of what is decoded along the path, eight times as large."""
     at_most(FRAMES, (len(codes) - 1) * args.steps, "pictures in a GIF")
-    images = 255 * decode(vae, along(codes, way, args.steps))
+    images = decode(vae, along(codes, way, args.steps))
+    save_gif(args.out, list(enlarged(images, 8)), milliseconds=80,
+             at_the_end=80)
+
+
+def enlarged(images, times):
+    """Images (N, H, W, C) in 0..1 as bytes, each pixel a square."""
+    images = 255 * images
     if images.shape[-1] == 1:
         images = 255 - images[..., 0]                   # ink is dark
-    large = images.round().astype(np.uint8).repeat(8, 1).repeat(8, 2)
-    save_gif(args.out, list(large), milliseconds=80, at_the_end=80)
+    return images.round().astype(np.uint8).repeat(times, 1).repeat(times, 2)
 
 
 def at_most(limit, count, what):
@@ -140,6 +152,15 @@ def check_options(args):
         elif name not in uses:
             raise ValueError(f"--{name} has no effect on what {args.what} "
                              f"makes of this as a {kind} file; leave it out")
+
+
+def check_kind(args):
+    """Refuse what a relative of the VAE cannot do."""
+    if args.kind and (args.what != "samples" or args.out.suffix != ".png"
+                      or args.model not in SHIPPED):
+        raise ValueError(f"of a {RELATIVES[args.kind]} there are samples as a "
+                         f".png file only, with --model "
+                         f"{' or '.join(SHIPPED)}; leave out --kind")
 
 
 # ---- what is given ---------------------------------------------------------
@@ -183,6 +204,7 @@ def a_picture(args, vae, path):
 def main(args):
     args.out = args.out or Path(f"runs/generate/{args.what}.png")
     check_options(args)
+    check_kind(args)
     found = find_model(args.model)
     vae, args.load_data = found.vae, cache(found.load_data)
     args.image_shape = vae.decode(vae.noise(1, 0)).shape[1:]
@@ -201,6 +223,8 @@ def parse_arguments():
         help="a PNG or JPEG file, or the number of a test image")
     add("--model", type=a_name, default="fashion", metavar="MODEL",
         help="a run's folder, a model.npz, fashion (the default) or mnist")
+    add("--kind", choices=RELATIVES, help="samples of one of the VAE's "
+        "relatives, which ship for fashion and mnist")
     add("--out", type=a_path, metavar="FILE", help="a .png or .gif file")
     add("--steps", type=at_least(2), metavar="N",
         help="images from one to the next (12)")

@@ -24,18 +24,12 @@ if __name__ == "__main__":
     import common.ctrl_c     # noqa: F401
 
 import time
-from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from minivae import choose_device, conv_vae, load_pretrained
 from minivae.beyond.classifier import LOADERS, load_classifier
-from minivae.beyond.discrete import load_discrete
-from minivae.beyond.gan import load_gan
-from minivae.beyond.pixelcnn import load_pixelcnn
-from minivae.beyond.vqvae import load_vqvae
 from minivae.data import batches
 from minivae.extras.figures.rows import save_images
 from minivae.plots import decode, encode
@@ -43,51 +37,25 @@ from minivae.plots import decode, encode
 from common.command_line import at_least, parser, run
 from common.fit import fit
 from common.own_folder import own_folder
+from common.relatives import RELATIVES, Model, of_vae, relative, size
 from common.sample_scores import Judge
 from common.yardstick import frechet
 
 SHOWN = 20
-
-
-class Model(NamedTuple):
-    """What is compared: draw(n, rng) returns images (n, H, W, 1) in 0..1.
-
-    bound(x, rng) returns a bound on log p of images (N,), in nats.
-    """
-
-    draw: Callable
-    parameters: int = 0
-    bound: Callable | None = None
+PART = 500                # draws at a time
 
 
 # ---- the models ------------------------------------------------------------
 
 def all_models(name, images, args):
     """Return all of them by name; images are those to train on."""
-    plane, discrete = load_pretrained(name), load_discrete(name)
-    pixel, gan, vq = load_pixelcnn(name), load_gan(name), load_vqvae(name)
-    wide = trained(images, args)
-    H, W, _ = images.shape[1:]
     return {
-        "training images": Model(lambda n, rng: images[rng.choice(
+        "real, of training": Model(lambda n, rng: images[rng.choice(
             len(images), n, replace=False)]),
         "autoencoder, 16": autoencoder(images, args),
-        "VAE, 2 numbers": a_vae(plane), "VAE, 16 numbers": a_vae(wide),
-        "discrete VAE": a_vae(discrete),
-        "VQ-VAE-2": Model(vq.sample, size(vq), vq.bound),
-        "PixelCNN": Model(
-            lambda n, rng: pixel.sample(n, H, W, rng)[..., None], size(pixel),
-            lambda x, rng: pixel.log_prob(x[..., 0].astype(int))),
-        "GAN": Model(gan.sample, size(gan.generator))}
-
-
-def size(model):
-    return sum(p.size for p in model.params.values())
-
-
-def a_vae(vae):
-    return Model(vae.sample, size(vae),
-                 lambda x, rng: vae.elbo(x, vae.noise(len(x), rng)))
+        "VAE, 2": of_vae(load_pretrained(name)),
+        "VAE, 16": of_vae(trained(images, args)),
+        **{title: relative(name, kind) for kind, title in RELATIVES.items()}}
 
 
 def trained(images, args, **settings):
@@ -103,7 +71,7 @@ def autoencoder(images, args):
     codes = encode(vae, images[:10000])
     mean, covariance = codes.mean(axis=0), np.cov(codes.T)
     return Model(lambda n, rng: decode(vae, rng.multivariate_normal(
-        mean, covariance, n)), size(vae))
+        mean, covariance, n)), size(vae.params))
 
 
 # ---- what is printed and drawn ---------------------------------------------
@@ -115,30 +83,35 @@ def conventions(images, rng):
 
 
 def measure(name, model, judge, test, args):
-    """Print a row of the table; return a few draws, as they are judged."""
+    """Print a row of the table; return the first draws, as they are judged."""
     rng, start = np.random.default_rng(args.seed), time.perf_counter()
-    parts = [model.draw(100, rng) for _ in tqdm(
-        range(args.draws // 100), name, unit="00 draws", leave=False,
-        disable=None)]
-    took, made = time.perf_counter() - start, np.concatenate(parts)
+    made = np.concatenate([model.draw(PART, rng) for _ in tqdm(
+        range(args.draws // PART), name, unit=f" times {PART} draws",
+        leave=False, disable=None)])
+    seconds = (time.perf_counter() - start) * 100 / len(made)
     seen = conventions(made, rng)
     scores = judge.look(seen["likelier"])
-    means, drawn = (frechet(judge.features,
-                            judge.classifier.features(
-                                seen[way].astype(np.float32)))
-                    for way in ("means", "drawn"))
-    bound = "" if not model.bound else "%.1f" % np.mean(np.concatenate([
+    drawn, means = (frechet(judge.features, judge.classifier.features(
+        seen[way])) for way in ("drawn", "means"))
+    print(f"{name:<18}{scores.distance:8.1f}{drawn:7.1f}{means:7.1f}"
+          f"{scores.precision:11.2f}{scores.recall:8.2f}"
+          f"{bound_of(model, test, rng):>8}{seconds:10.2f}"
+          f"{model.parameters:12,}")
+    return seen["likelier"][:SHOWN].astype(np.float32)
+
+
+def bound_of(model, test, rng):
+    """The mean bound on log p of test images, as text: "" if there is none."""
+    if not model.bound:
+        return ""
+    return "%.1f" % np.mean(np.concatenate([
         model.bound(x, rng) for x in batches(test, 100)]))
-    print(f"{name:<16}{scores.distance:9.1f}{drawn:7.1f}{means:7.1f}"
-          f"{scores.precision:11.2f}{scores.recall:8.2f}{bound:>9}"
-          f"{took / len(parts):9.2f}{model.parameters or '':>12,}")
-    return seen["likelier"][:SHOWN].astype(np.float32), scores
 
 
 HEADER = """
-                 Fréchet distance
-                 likelier  drawn  means  precision  recall    bound    100 in \
-s  parameters"""
+                     Fréchet distance                             seconds for
+                  likelier  drawn  means  precision  recall   bound  100 draws\
+  parameters"""
 
 
 @own_folder
@@ -149,9 +122,8 @@ def main(args):
     judge = Judge(load_classifier(args.images), test)
     print(f"{args.draws:,} draws of each beside {len(test):,} test images")
     print(HEADER)
-    rows, scores = {}, {}
-    for name, model in models.items():
-        rows[name], scores[name] = measure(name, model, judge, test, args)
+    rows = {name: measure(name, model, judge, test, args)
+            for name, model in models.items()}
     save_images(args.out / "draws.png", rows, [""] * SHOWN,
                 "The first draws of each: nobody has chosen them")
     print(f"\nLook at {args.out / 'draws.png'}.")
@@ -163,7 +135,7 @@ def parse_arguments():
     add("--images", choices=sorted(LOADERS), default="fashion",
         help="what to draw (fashion)")
     add("--draws", type=at_least(1000, 60000), metavar="N",
-        help="draws of each model, in hundreds (10000)")
+        help="draws of each model, a multiple of 500 (10000)")
     add("--quick", action="store_true",
         help="1,000 draws, one epoch of training")
     args = options.parse_args()

@@ -10,9 +10,11 @@ only on what stands before that place, row by row, as in reading. That is what
 a mask is for: it sets to zero all weights for places that come later (van den
 Oord et al. 2016, "Pixel recurrent neural networks", section 3.4).
 """
+from types import ModuleType
+
 import numpy as np
 
-from ..backend import Array, Seed, get_xp
+from ..backend import Array, Seed, get_xp, move
 from ..checks.arrays import check_sizes, expects, expects_dy
 from ..conv import (Conv2D, Convolution, correlate, correlate_dw,
                     correlate_dx, sum_pixels)
@@ -46,11 +48,11 @@ class MaskedConv2D(Conv2D):
         xp, beside = get_xp(x), (self.beside, self.beside)
         x = xp.pad(x, ((0, 0), (self.above, 0), beside, (0, 0)))
         self.cache = x
-        return correlate(x, self._w(), (1, 1), "valid") + self.params["b"]
+        return correlate(x, self.w_seen, (1, 1), "valid") + self.params["b"]
 
     def backward(self, dy: Array) -> Array:
         MaskedConv2D.backward_params(self, dy)
-        dx = correlate_dx(dy, self._w(), self.cache.shape[1:3], (1, 1),
+        dx = correlate_dx(dy, self.w_seen, self.cache.shape[1:3], (1, 1),
                           "valid")
         N, H, W, F = dy.shape
         return dx[:, self.above:, self.beside:self.beside + W]
@@ -58,14 +60,17 @@ class MaskedConv2D(Conv2D):
     @expects_dy
     def backward_params(self, dy: Array) -> None:
         dw = correlate_dw(self.cache, dy, self.kernel_size, (1, 1), "valid")
-        self.grads = {"w": dw * self._mask(dw), "b": sum_pixels(dy)}
+        self.grads = {"w": dw * self.mask, "b": sum_pixels(dy)}
 
-    def _w(self):
-        w = self.params["w"]
-        return w * self._mask(w)
+    @property
+    def w_seen(self) -> Array:
+        """The weights, without those that the mask hides."""
+        return self.params["w"] * self.mask
 
-    def _mask(self, w):
-        return get_xp(w).asarray(self.mask, w.dtype)
+    def to(self, xp: ModuleType) -> Layer:
+        """Move the parameters and the mask to xp, and return self."""
+        self.mask = move(self.mask, xp)
+        return super().to(xp)
 
     def __repr__(self):
         return (f"MaskedConv2D({self.in_channels}, {self.filters}, "

@@ -1,4 +1,4 @@
-"""Make torch, keras, gan and vq.npz: what frameworks compute, in float64.
+"""Make the .npz files of this folder: what frameworks compute, in float64.
 
     pip install torch tensorflow
     python tests/oracle/make_oracle.py
@@ -216,6 +216,54 @@ def vq_cases():
         **{name: np.stack(arrays) for name, arrays in found.items()}}
 
 
+def discrete_cases():
+    import torch
+    from torch.nn import functional
+    rng = np.random.default_rng(3)
+    draw = rng.standard_normal
+
+    def leaf(a):
+        return torch.tensor(a, dtype=torch.float64, requires_grad=True)
+
+    def results(y, dy, **leaves):
+        y.backward(torch.tensor(dy))
+        return {"y": y.detach().numpy(), "dy": dy,
+                **{name: a.detach().numpy() for name, a in leaves.items()},
+                **{f"d{name}": a.grad.numpy() for name, a in leaves.items()}}
+
+    for size in 3, 5:
+        for strict in True, False:
+            # the whole kernel, as PyTorch has it, with zeros for what is later
+            above = size // 2
+            x, b, w = leaf(draw((2, 6, 5, 2))), leaf(draw(3)), leaf(
+                draw((above + 1, size, 2, 3)))
+            mask = np.ones((above + 1, size, 1, 1))
+            mask[-1, above + 1 - strict:] = 0
+            whole = functional.pad(w * torch.tensor(mask),
+                                   (0, 0, 0, 0, 0, 0, 0, above))
+            y = functional.conv2d(
+                x.permute(0, 3, 1, 2), whole.permute(3, 2, 0, 1), b,
+                padding=above).permute(0, 2, 3, 1)
+            yield f"MaskedConv2D-{size}-{int(strict)}", {
+                "size": size, "strict": strict}, results(
+                    y, draw(y.shape), x=x, w=w, b=b)
+    x = leaf(2 * draw((2, 3, 4, 6)))
+    a, b = x.chunk(2, -1)
+    yield "Gate", {}, results(torch.tanh(a) * torch.sigmoid(b),
+                              draw((2, 3, 4, 3)), x=x)
+    q, p = leaf(3 * draw((3, 2, 4, 5))), leaf(3 * draw((3, 2, 4, 5)))
+    y = torch.distributions.kl_divergence(
+        torch.distributions.Categorical(logits=q),
+        torch.distributions.Categorical(logits=p)).sum((1, 2))
+    yield "kl", {}, results(y, draw(3), q=q, p=p)
+    logits, noise = leaf(2 * draw((3, 2, 5))), rng.gumbel(size=(3, 2, 5))
+    soft = torch.softmax((logits + torch.tensor(noise)) / 0.7, -1)
+    hard = functional.one_hot(soft.argmax(-1), 5).double()
+    yield "gumbel", {"temperature": 0.7}, {**results(
+        hard - soft.detach() + soft, draw((3, 2, 5)), logits=logits),
+        "noise": noise}
+
+
 def save(name, version, cases):
     arrays = {"version": np.array(version)}
     for case, settings, results in cases:
@@ -234,3 +282,4 @@ if __name__ == "__main__":
          f"{tensorflow.__version__}", keras_cases())
     save("gan.npz", f"PyTorch {torch.__version__}", gan_cases())
     save("vq.npz", f"PyTorch {torch.__version__}", vq_cases())
+    save("discrete.npz", f"PyTorch {torch.__version__}", discrete_cases())

@@ -1,6 +1,7 @@
 """A trained conv_vae in a file, and those that ship with minivae."""
 import errno
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,13 +60,18 @@ def load_model(path: str | Path) -> VAE:
             ) from error
 
 
-def load_pretrained(name: str) -> VAE:
+def load_pretrained(name: str, kind: str = "vae") -> Any:
     """Return a VAE that is trained already: on "fashion" or on "mnist".
 
     They ship with the package: each is the model.npz of a run of
     demos/train_fashion.py or train_mnist.py, with --epochs 40 --batch-size 64
-    --learning-rate 2e-3 --decay. Raises ValueError for another name.
+    --learning-rate 2e-3 --decay. kind: "vae", or one of its relatives (see
+    minivae/beyond): "discrete", "gan", "pixelcnn" or "vqvae". Raises
+    ValueError for another name or kind.
     """
+    if kind != "vae":
+        from ...beyond.shipped import load_relative   # a room of its own
+        return load_relative(name, kind)
     names = "fashion", "mnist"
     if name not in names:
         raise ValueError(f"there is no pretrained model {name!r}; there are "
