@@ -25,11 +25,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from minivae import load_pretrained
+from minivae import choose_device, load_pretrained
+from minivae.backend import get_xp, move
 from minivae.beyond.classifier import LOADERS, load_classifier
 from minivae.beyond.descend import descend
 from minivae.beyond.quantize import perplexity
-from minivae.beyond.vqvae2 import VQVAE2, load_vqvae2
+from minivae.beyond.vqvae2 import VQVAE2, load_vqvae
 from minivae.beyond.weights import write_weights
 from minivae.data import batches, to_float
 from minivae.plots import pixels, save_frame, show, tile
@@ -49,12 +50,11 @@ def train(model, images, steps, rng):
     """Train codes on images (N, H, W, C), and then their prior."""
     codec, prior = model.codec, model.prior
 
-    def reconstruct(places):
+    def better(places):
         result = codec.loss_and_grads(to_float(images[places]))
         codec.update_codebooks(rng)
         return result
-    descend(codec.params, reconstruct, len(images), steps, rng=rng,
-            name="codes")
+    descend(codec.params, better, len(images), steps, rng=rng, name="codes")
     top, bottom = encode(model, images)
     descend(prior.params, lambda places: prior.loss_and_grads(
         top[places], bottom[places]), len(images), steps, rng=rng,
@@ -65,7 +65,7 @@ def encode(model, images):
     """Return the codes of all images, top and bottom."""
     parts = [model.codec.encode(x)
              for x in batches(images, min(500, len(images)))]
-    return tuple(map(np.concatenate, zip(*parts)))
+    return tuple(map(get_xp(images).concatenate, zip(*parts)))
 
 
 def terms(model, images):
@@ -162,13 +162,14 @@ def draw(args, model, data, rng):
 def main(args):
     data, rng = LOADERS[args.images](), np.random.default_rng(args.seed)
     if args.shipped:
-        model = load_vqvae2(args.images)
+        model = load_vqvae(args.images)
     else:
-        model = VQVAE2(rng=rng)
-        train(model, data.train_images[:args.limit], args.steps, rng)
-        for p in model.params.values():        # as they will be read again
+        model, (xp, _) = VQVAE2(rng=rng), choose_device(args.device)
+        train(model.to(xp), move(data.train_images[:args.limit], xp),
+              args.steps, rng)
+        for p in model.to(np).params.values():   # as they will be read again
             p[...] = p.astype("float16")
-        write_weights(args.out / "vqvae2.npz", model, "float16")
+        write_weights(args.out / "vqvae.npz", model, "float16")
     print_bound(model, data.test_images, args.images)
     scores = Judge(load_classifier(args.images), data.test_images).look(
         draw_many(model, args.draws, rng))
@@ -176,9 +177,8 @@ def main(args):
           f"Fréchet distance {scores.distance:.1f},\nprecision "
           f"{scores.precision:.2f}, recall {scores.recall:.2f}")
     draw(args, model, data, rng)
-    print(f"""
-Look at {args.out / "levels.png"}: what changes in a row, top codes leave open.
-completion.png: a prior in reading order can go on from any upper half.""")
+    print(f"\nLook at {args.out / 'levels.png'}: what changes in a row, the "
+          "top's codes leave open.")
 
 
 def parse_arguments():
@@ -189,8 +189,7 @@ def parse_arguments():
     add("--steps", type=at_least(1, 10 ** 6), metavar="N",
         help="steps of training, for codes and for their prior (3000)")
     add("--quick", action="store_true", help="500 steps, 1,000 draws")
-    add("--shipped", action="store_true",
-        help="train nothing: look at the model that ships")
+    add("--shipped", action="store_true", help="train nothing: use what ships")
     args = options.parse_args()
     args.steps = args.steps or (500 if args.quick else 3000)
     args.draws = 1000 if args.quick else 10000

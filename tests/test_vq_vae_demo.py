@@ -167,7 +167,7 @@ def test_it_prints_and_draws(demo, small, name, shipped, monkeypatch,
                              tmp_path, capsys):
     asked = []
     monkeypatch.setattr(demo, "VQVAE2", tiny)
-    monkeypatch.setattr(demo, "load_vqvae2", lambda name: (
+    monkeypatch.setattr(demo, "load_vqvae", lambda name: (
         asked.append(name), small)[1])
     options = ["--shipped"] * shipped or ["--steps", 2, "--limit", 320]
     args = arguments(demo, monkeypatch, "--images", name, *options,
@@ -176,14 +176,14 @@ def test_it_prints_and_draws(demo, small, name, shipped, monkeypatch,
     demo.main(args)
     made = {path.name for path in tmp_path.iterdir()} - {".lock"}
     assert made == {"samples.png", "levels.png", "completion.png"} | (
-        set() if shipped else {"vqvae2.npz"})
+        set() if shipped else {"vqvae.npz"})
     assert asked == [name] * shipped
     printed = capsys.readouterr().out
     assert "10,000 test images" in printed and "300 draws" in printed
     distance = float(re.search(r"distance ([\d.]+)", printed)[1])
     assert distance > 50
     if not shipped:       # what it says is of the weights that it has written
-        with np.load(tmp_path / "vqvae2.npz") as file:
+        with np.load(tmp_path / "vqvae.npz") as file:
             assert {file[key].dtype for key in file} == {np.dtype("float16")}
 
 

@@ -6,6 +6,8 @@ Each factor is a PixelCNN (pixelcnn.py); the second is told, at each place,
 what a small network makes of all top codes (Razavi, van den Oord & Vinyals
 2019, section 3.2). The product of two distributions that sum to 1 sums to 1.
 """
+from types import ModuleType
+
 import numpy as np
 
 from ..backend import Array, Seed
@@ -81,6 +83,12 @@ class TwoLevels:
     def grads(self) -> dict:
         """Their gradients at the last loss_and_grads, by the same names."""
         return Grads(by_name("grads", self._networks()), self.params)
+
+    def to(self, xp: ModuleType) -> "TwoLevels":
+        """Move the parameters to xp, numpy or cupy, and return self."""
+        for _, network in self._networks():
+            network.to(xp)
+        return self
 
     def _networks(self):
         return (("top", self.top), ("context", self.context),

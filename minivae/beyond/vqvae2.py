@@ -5,6 +5,8 @@ codes are. Together they are a distribution of images, which one can draw from,
 and which has a bound. They are trained one after the other, each on its own
 loss (demos/vq_vae.py): the prior, on codes that change no more.
 """
+from types import ModuleType
+
 import numpy as np
 
 from ..backend import Array, Seed
@@ -53,6 +55,12 @@ class VQVAE2:
         return self.codec.decode(*self.prior.sample(n, rng, known),
                                  apply_sigmoid=True)
 
+    def to(self, xp: ModuleType) -> "VQVAE2":
+        """Move all arrays to xp, numpy or cupy, and return self."""
+        self.codec.to(xp)
+        self.prior.to(xp)
+        return self
+
     @property
     def params(self) -> dict:
         """All that ships: the networks' parameters, and both codebooks."""
@@ -62,12 +70,12 @@ class VQVAE2:
                 "codec.bottom": self.codec.bottom.vectors}
 
 
-def load_vqvae2(name: str) -> VQVAE2:
+def load_vqvae(name: str) -> VQVAE2:
     """Return the one that ships for "mnist" or "fashion".
 
     Trained by python demos/vq_vae.py --images NAME. Raises ValueError for
     another name, and where its file is damaged.
     """
     model = VQVAE2(rng=0)
-    read_weights(f"{name}_vqvae2", model)
+    read_weights(f"{name}_vqvae", model)
     return model
