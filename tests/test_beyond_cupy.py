@@ -13,6 +13,7 @@ from minivae.beyond.discrete import discrete_vae
 from minivae.beyond.pixelcnn import PixelCNN
 from minivae.beyond.two_levels import TwoLevels
 from minivae.beyond.vqvae import VQVAE
+from minivae.beyond.vqvae2 import VQVAE2
 
 import strict_cupy
 
@@ -70,9 +71,7 @@ def trained_vqvae(xp):
 
 def trained_prior(xp):
     prior = TwoLevels(((1, 1), (2, 2)), 3, filters=4, blocks=1, rng=0,
-                      dtype="float64")
-    for _, network in prior._networks():
-        network.to(xp)
+                      dtype="float64").to(xp)
     top, bottom = (move(np.random.default_rng(0).integers(
         3, size=(5, side, side)), xp) for side in (1, 2))
     _, grads = prior.loss_and_grads(top, bottom)
@@ -81,9 +80,15 @@ def trained_prior(xp):
             *prior.sample(4, 1)]
 
 
+def whole_vqvae2(xp):
+    model = VQVAE2(SHAPE, 4, D=3, filters=2, rng=0, dtype="float64").to(xp)
+    return [*model.params.values(), model.sample(2, 1),
+            *model.terms(pixels(xp).astype("float64"))]
+
+
 @pytest.mark.parametrize("train", [
     trained_discrete, trained_pixelcnn, trained_gan, trained_vqvae,
-    trained_prior])
+    trained_prior, whole_vqvae2])
 def test_a_gpu_computes_the_same(train, cupy):
     for got, want in zip(train(cupy), train(np), strict=True):
         assert get_xp(got) is cupy

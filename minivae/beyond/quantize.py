@@ -18,6 +18,8 @@ And how does the codebook learn? It is k-means, one batch at a time: each code
 is the mean of those vectors that were nearest to it lately (Codebook.update),
 while a price, the commitment, keeps vectors near their codes.
 """
+from types import ModuleType
+
 import numpy as np
 
 from ..backend import Array, Seed, get_xp, move
@@ -85,7 +87,7 @@ class Codebook:
         self.sums = xp.where(dead[:, None], z.dtype.type(usual) * z[at], sums)
         self.vectors = self.sums / self.counts[:, None]
 
-    def to(self, xp) -> "Codebook":
+    def to(self, xp: ModuleType) -> "Codebook":
         """Move the arrays to xp, numpy or cupy, and return self."""
         for name in "vectors", "counts", "sums":
             setattr(self, name, move(getattr(self, name), xp))

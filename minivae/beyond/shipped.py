@@ -5,7 +5,7 @@ from typing import Any
 from .conv_gan import load_gan
 from .discrete import load_discrete
 from .pixelcnn import load_pixelcnn
-from .vqvae import load_vqvae
+from .vqvae2 import load_vqvae
 
 KINDS: dict[str, Callable] = {
     "discrete": load_discrete, "gan": load_gan, "pixelcnn": load_pixelcnn,

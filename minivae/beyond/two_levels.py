@@ -6,6 +6,8 @@ Each factor is a PixelCNN (pixelcnn.py); the second is told, at each place,
 what a small network makes of all top codes (Razavi, van den Oord & Vinyals
 2019, section 3.2). The product of two distributions that sum to 1 sums to 1.
 """
+from types import ModuleType
+
 import numpy as np
 
 from ..backend import Array, Seed
@@ -25,16 +27,17 @@ class TwoLevels:
     """
 
     def __init__(self, code_shapes: tuple = ((4, 4), (7, 7)), K: int = 64, *,
-                 filters: int = 48, blocks: int = 3, rng: Seed = None,
+                 filters: int = 32, blocks: int = 3, rng: Seed = None,
                  dtype=np.float32):
         settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
+        within = {"reach": 5, **settings}
         self.K, self.code_shapes, F = K, code_shapes, filters
-        self.top = PixelCNN(K, F, blocks, **settings)
+        self.top = PixelCNN(K, F, blocks, **within)
         self.context = Sequential([                     # top as one-hot
             Conv2D(K, F, 3, padding="same", **settings), ReLU(),
             Upsample(F, F, code_shapes[1], **settings), ReLU(),
             Conv2D(F, F, 3, padding="same", **settings)])   # like bottom
-        self.bottom = PixelCNN(K, F, blocks, conditional=True, **settings)
+        self.bottom = PixelCNN(K, F, blocks, conditional=True, **within)
 
     def loss_and_grads(self, top: Array,
                        bottom: Array) -> tuple[Array, dict]:
@@ -80,6 +83,12 @@ class TwoLevels:
     def grads(self) -> dict:
         """Their gradients at the last loss_and_grads, by the same names."""
         return Grads(by_name("grads", self._networks()), self.params)
+
+    def to(self, xp: ModuleType) -> "TwoLevels":
+        """Move the parameters to xp, numpy or cupy, and return self."""
+        for _, network in self._networks():
+            network.to(xp)
+        return self
 
     def _networks(self):
         return (("top", self.top), ("context", self.context),

@@ -18,6 +18,8 @@ of its terms. But training raises the first summand alone, plus a commitment
 (quantize.py): what codes will cost, nobody asks. Priors are trained afterwards
 on the codes as they are (two_levels.py).
 """
+from types import ModuleType
+
 import numpy as np
 
 from ..backend import Array, Seed, get_xp
@@ -42,7 +44,7 @@ class VQVAE:
     """
 
     def __init__(self, image_shape: tuple = (28, 28, 1), K: int = 64, *,
-                 D: int = 16, filters: int = 32, beta: float = 0.25,
+                 D: int = 16, filters: int = 24, beta: float = 0.25,
                  rng: Seed = None, dtype=np.float32):
         H, W, C = check_image_shape("VQVAE", image_shape)
         check_sizes("VQVAE", K=K, D=D, filters=filters)
@@ -133,7 +135,7 @@ class VQVAE:
         """Their gradients at the last loss_and_grads, by the same names."""
         return Grads(by_name("grads", self._networks()), self.params)
 
-    def to(self, xp) -> "VQVAE":
+    def to(self, xp: ModuleType) -> "VQVAE":
         """Move all arrays to xp, numpy or cupy, and return self."""
         for part in *dict(self._networks()).values(), self.top, self.bottom:
             part.to(xp)

@@ -13,9 +13,8 @@ from ..layers import Layer
 from ..vae import VAE
 
 
-def write_weights(path: str | Path, network: Layer | VAE,
-                  dtype="float32") -> str:
-    """Write a network's parameters into a file; raises OSError.
+def write_weights(path: str | Path, network: Any, dtype="float32") -> str:
+    """Write a network's or model's params into a file; raises OSError.
 
     A dtype of "float16" halves the file. Returns its SHA-256: to ship it,
     put the file beside the embedded data, and this into datasets/embedded.py.
@@ -28,7 +27,7 @@ def write_weights(path: str | Path, network: Layer | VAE,
     return hashlib.sha256(content.getvalue()).hexdigest()
 
 
-def read_weights(name: str, network: Layer | VAE) -> None:
+def read_weights(name: str, network: Any) -> None:
     """Read weights that ship into a network like the one they are of.
 
     Raises ValueError where the file is missing or damaged, or was written for
