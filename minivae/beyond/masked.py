@@ -17,7 +17,7 @@ import numpy as np
 from ..backend import Array, Seed, get_xp, move
 from ..checks.arrays import check_sizes, expects, expects_dy
 from ..conv import (Conv2D, Convolution, correlate, correlate_dw,
-                    correlate_dx, sum_pixels)
+                    sum_pixels)
 from ..layers import Layer, sigmoid
 
 
@@ -52,10 +52,12 @@ class MaskedConv2D(Conv2D):
 
     def backward(self, dy: Array) -> Array:
         MaskedConv2D.backward_params(self, dy)
-        dx = correlate_dx(dy, self.w_seen, self.cache.shape[1:3], (1, 1),
-                          "valid")
-        N, H, W, F = dy.shape
-        return dx[:, self.above:, self.beside:self.beside + W]
+        # y[o] = Σ_k x[o + k]·w[k], so dx[i] = Σ_k dy[i − k]·w[k]ᵀ: without a
+        # stride, that is a convolution, too, with the kernel turned around
+        xp, beside = get_xp(dy), (self.beside, self.beside)
+        dy = xp.pad(dy, ((0, 0), (0, self.above), beside, (0, 0)))
+        w = self.w_seen[::-1, ::-1].swapaxes(2, 3)           # (KH, KW, F, C)
+        return correlate(dy, xp.ascontiguousarray(w), (1, 1), "valid")
 
     @expects_dy
     def backward_params(self, dy: Array) -> None:
