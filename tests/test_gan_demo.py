@@ -103,7 +103,8 @@ def test_it_trains_prints_and_draws(ran, tmp_path):
     # what is left is the average generator of the same steps, from the seed
     demo = load("gan.py")
     rng, data, looks = np.random.default_rng(0), load_mnist(), []
-    gan = demo.train(conv_gan(rng=rng), data.train_images[:320], 20, 100.0, rng,
+    images = data.train_images[:320]
+    gan = demo.train(conv_gan(rng=rng), images, 20, 100.0, rng,
                      lambda *seen: looks.append(seen))
     with np.load(tmp_path / "generator.npz") as file:
         for name, p in gan.generator.params.items():
