@@ -2,14 +2,18 @@
 import numpy as np
 import pytest
 
-from minivae import (Adam, Dense, Flatten, Layer, Reshape, Sequential, Sigmoid,
-                     check_function)
+from minivae import (Adam, Dense, Flatten, Layer, ReLU, Reshape, Sequential,
+                     Sigmoid, check_function)
+from minivae.backend import move, to_numpy
 from minivae.beyond.conv_gan import LeakyReLU, conv_gan
 from minivae.beyond.gan import (GAN, TEMPERATURE, discriminator_loss,
                                 generator_loss)
 from minivae.beyond.r1 import r1_penalty
 from minivae.beyond.straight_through import binarize
+from minivae.beyond.weights import average_into
 from minivae.layers import sigmoid
+
+import strict_cupy
 
 LOGITS = np.array([[-3.0], [-0.2], [0.0], [1.5]])
 
@@ -140,6 +144,26 @@ def test_r1s_difference_errs_by_the_square_of_its_step():
         assert errors[-1] < 0.01 * abs(want[name]).max()
     assert set(want) == set(r1_penalty(D, x)[1])
     np.testing.assert_allclose(r1_penalty(D, x)[1]["3.b"], 0, atol=1e-12)
+
+
+def test_with_kinks_r1_is_the_gradient_of_the_slope_between_two_points(prove):
+    """What r1.py says of ReLUs, some of which switch between the two."""
+    rng = np.random.default_rng(0)
+    D = Sequential([Dense(6, 20, rng=rng, dtype="float64"), ReLU(),
+                    Dense(20, 1, rng=rng, dtype="float64")])
+    x, step = rng.standard_normal((3, 6)), 1.0
+    D.forward(x)
+    g = D.backward(np.ones((3, 1)))
+    h = step / np.sqrt((g * g).sum(axis=1)).mean()
+    on = [D.layers[0].forward(x + side * h * g) > 0 for side in (-1, 1)]
+    assert (on[0] != on[1]).any()
+
+    def slope():
+        return (D.forward(x + h * g) - D.forward(x - h * g)) / (2 * h)
+    _, grads = r1_penalty(D, x, step)
+    prove(check_function("r1", slope, np.full((3, 1), 1 / 3), {
+        name: (p, grads[name]) for name, p in D.params.items()
+        if name != "2.b"}))                    # it has no part in any slope
 
 
 def test_r1_changes_neither_the_network_nor_the_images():
@@ -329,3 +353,31 @@ def test_a_leaky_relu_is_never_off():
                                [[-0.2, 0, 3]])
     np.testing.assert_allclose(layer.backward(np.array([[1.0, 1, 1]])),
                                [[0.1, 0.1, 1]])
+    for slope in -0.1, 1.1, np.nan:
+        with pytest.raises(ValueError, match=f"slope is {slope}"):
+            LeakyReLU(slope)
+
+
+# ---- on a GPU --------------------------------------------------------------
+
+def test_a_gpu_is_given_nothing_of_the_cpus(monkeypatch):
+    """The strict stand-in for CuPy refuses what is NumPy's."""
+    cupy, x = strict_cupy.install(monkeypatch), few_images()
+    gan, on_gpu = small(), small().to(cupy)
+    z = gan.noise(16, 0)
+    for name, args in ("discriminator", (x, z, 2.0)), ("generator", (z,)):
+        method = f"{name}_loss_and_grads"
+        loss, grads = getattr(gan, method)(*args)
+        there = [a if np.isscalar(a) else move(a, cupy) for a in args]
+        gpu_loss, gpu_grads = getattr(on_gpu, method)(*there)
+        assert float(gpu_loss) == pytest.approx(float(loss), rel=1e-6)
+        for key, g in gpu_grads.items():
+            np.testing.assert_allclose(to_numpy(g), grads[key], rtol=1e-3,
+                                       atol=1e-4 * abs(grads[key]).max())
+    Adam(on_gpu.generator.params).step(on_gpu.generator.grads)
+    Adam(gan.generator.params).step(gan.generator.grads)
+    average = small(5).to(cupy).generator
+    average_into(average, on_gpu.generator, 0.5)
+    made = on_gpu.sample(150, 3)
+    np.testing.assert_array_equal(to_numpy(made), gan.sample(150, 3))
+    assert on_gpu.to(np).sample(5, 3) == pytest.approx(gan.sample(5, 3))

@@ -15,10 +15,16 @@ from .weights import read_weights
 
 
 class LeakyReLU(Layer):
-    """y = x where x > 0, else slope·x: a ReLU that is never quite off."""
+    """y = x where x > 0, else slope·x: a ReLU that is never quite off.
+
+    Raises ValueError unless slope is between 0 and 1.
+    """
 
     def __init__(self, slope: float = 0.2):
         super().__init__()
+        if not 0 <= slope <= 1:
+            raise ValueError(f"LeakyReLU: slope is {slope}, but a number from "
+                             "0 to 1 was expected")
         self.slope = slope
 
     @expects(...)

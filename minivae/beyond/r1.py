@@ -17,8 +17,16 @@ def r1_penalty(discriminator: Layer, x: Array,
 
     It keeps D flat where it is right, so that G's gradients stay small near
     the goal: without it, the two may circle for ever (Mescheder, Geiger &
-    Nowozin 2018, eq. 9). The gradients are central differences: their error
-    falls with the square of step, the length of the mean image's move.
+    Nowozin 2018, eq. 9). The gradients are central differences; step is the
+    length of the mean image's move. Raises ValueError where there is no image.
+
+    Their error falls with the square of step, if D is smooth. With ReLUs it
+    is not: units that switch between the two sides count, too, which the
+    second derivative leaves out, however small step is (the fewer they are
+    then, the more each counts). What is computed exactly, with g and h below
+    as constants, is the gradient of D's mean slope between two points,
+
+        E [D(x + h·g) − D(x − h·g)] / 2h
     """
     # With g = ∂D/∂x: ∂ψ/∂θ = E g·∂g/∂θ, a second derivative. But if g, as it
     # is now, counts as a fixed direction, then g·∂D/∂x is D's slope along it,

@@ -16,7 +16,12 @@ SHA256 = {                   # of the files: pack.py makes them
     "fashion_features": "268020e5384a12a55edf659fe5ed8ef5"
                         "546b12d9d9f9ab390bde0c6e5d00a0b9",
     "mnist_features": "2ac8daf2f8223c0caec3938119d85398"
-                      "f3363f4f184d3e7ca622730202f9cbdd"}
+                      "f3363f4f184d3e7ca622730202f9cbdd",
+    # by demos/gan.py
+    "fashion_gan": "6e2d9704298106c3894ad1322c70e1cb"
+                   "45864cf8aa044f8154eae6797968ec52",
+    "mnist_gan": "7a9ac0c9b09d62dd6868dd4a77618c27"
+                 "af2e6d162255a659a98eaa4b38cd96c8"}
 
 
 def read_embedded(name: str) -> Mapping[str, np.ndarray]:

@@ -1,0 +1,152 @@
+"""gan.py: its scores are the yardstick's, and its words follow from them."""
+import re
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+
+from minivae.beyond.classifier import load_classifier
+from minivae.beyond.conv_gan import conv_gan, load_gan
+from minivae.beyond.weights import average_into
+from minivae.data import load_fashion_mnist, load_mnist
+from minivae.datasets.embedded import DATASETS
+
+from common.sample_scores import Judge, Scores
+from common.yardstick import frechet, precision_recall
+from test_demos import arguments, load
+
+PICTURES = {"samples.png", "scores.png", "generator.npz"}
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return load_mnist()
+
+
+@pytest.fixture(scope="module")
+def judge(mnist):
+    return Judge(load_classifier("mnist"), mnist.test_images[:1000])
+
+
+# ---- the scores ------------------------------------------------------------
+
+def test_scores_are_the_yardsticks(mnist, judge):
+    made = mnist.train_images[:500]
+    scores = judge.look(made)
+    see = load_classifier("mnist").features
+    real, features = see(mnist.test_images[:1000]), see(made)
+    assert scores.distance == frechet(real, features)
+    assert (scores.precision, scores.recall) == precision_recall(
+        real[:500], features)
+    labels = np.bincount(mnist.train_labels[:500], minlength=10) / 500
+    np.testing.assert_allclose(scores.shares, labels, atol=0.01)
+    assert scores.shares.sum() == pytest.approx(1)
+    assert scores.missing(judge.shares) == []
+
+
+def test_a_class_that_is_left_out_is_found_missing(mnist, judge):
+    some = mnist.train_images[:2000]
+    without = some[~np.isin(mnist.train_labels[:2000], [3, 8])]
+    full, scores = judge.look(some), judge.look(without)
+    assert scores.missing(judge.shares) == [3, 8]
+    assert scores.distance > 2 * full.distance
+    assert scores.recall < full.recall and scores.precision > 0.7
+
+
+# ---- what the demo says ----------------------------------------------------
+
+def scores(distance, shares=(0.5, 0.5)):
+    return Scores(distance, 0.8, 0.7, np.array(shares))
+
+
+class Two:
+    shares = np.array([0.5, 0.5])
+
+
+def test_the_conclusion_follows_from_the_numbers():
+    say = load("gan.py").conclusion
+    log = [(100, scores(50.0)), (200, scores(20.0)), (300, scores(90.0))]
+    names = "cats", "dogs"
+    assert say(log, scores(1), Two, names) == (
+        "No class is missing.\nThe distance was smallest, 20.0, after 200 of "
+        "300 steps, and 90.0 in the end.")
+    assert say(log[:2], scores(1, [0.9, 0.1]), Two, names) == (
+        "Missing, or nearly so: dogs.\nThe distance was smallest, 20.0, after "
+        "200 of 200 steps: the end.")
+    assert say([], scores(1), Two, names) == "No class is missing."
+
+
+@pytest.fixture
+def ran(monkeypatch, tmp_path, capsys):
+    """Run the demo on few images; returns what it printed."""
+    def ran(*args):
+        demo = load("gan.py")
+        for name, value in {"LOOKS": 2, "FEW": 100, "MANY": 500}.items():
+            monkeypatch.setattr(demo, name, value)
+        demo.main(arguments(demo, monkeypatch, *args, "--out", tmp_path))
+        return capsys.readouterr().out
+    return ran
+
+
+def test_it_trains_prints_and_draws(ran, tmp_path):
+    printed = ran("--images", "mnist", "--steps", 20, "--limit", 320)
+    rows = re.findall(r"^ +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +[\d.]+ +"
+                      r"[\d.]+$", printed, re.M)
+    assert [row[0] for row in rows] == ["10", "20"]
+    (last,) = re.findall(r"^ +draws +([\d.]+)", printed, re.M)
+    (real,) = re.findall(r"^ +real +([\d.]+)", printed, re.M)
+    assert float(last) > 3 * float(real)       # twenty steps are not enough
+    assert len(re.findall(r"real +[\d.]+   drawn", printed)) == 10
+    assert {p.name for p in tmp_path.iterdir()} == PICTURES
+    assert f"Look at {tmp_path}" in printed
+
+    # what is left is the average generator of the same steps, from the seed
+    demo = load("gan.py")
+    rng, data, looks = np.random.default_rng(0), load_mnist(), []
+    images = data.train_images[:320]
+    gan = demo.train(conv_gan(rng=rng), images, 20, 100.0, rng,
+                     lambda *seen: looks.append(seen))
+    with np.load(tmp_path / "generator.npz") as file:
+        for name, p in gan.generator.params.items():
+            np.testing.assert_array_equal(file[name], p)
+    assert [step for step, *_ in looks] == list(range(1, 21))
+
+
+def test_what_ships_is_looked_at_without_training(ran, tmp_path):
+    printed = ran("--shipped", "--images", "mnist")
+    assert {p.name for p in tmp_path.iterdir()} == PICTURES - {"generator.npz"}
+    assert "No class is missing." in printed
+    picture = imageio.imread(tmp_path / "samples.png")
+    assert picture.shape[1] == 1000
+
+
+@pytest.mark.parametrize("name, load_data, most", [
+    ("mnist", load_mnist, 110), ("fashion", load_fashion_mnist, 42)])
+def test_the_generators_that_ship_are_as_good_as_said(name, load_data, most):
+    judge = Judge(load_classifier(name), load_data().test_images[:2000])
+    scores = judge.look(load_gan(name).sample(2000, 5))
+    assert scores.distance < most
+    assert (DATASETS / f"{name}_gan.npz").stat().st_size < 400e3
+
+
+def test_there_is_no_gan_of_another_name():
+    with pytest.raises(ValueError, match="no GAN 'cifar'; there are 'mnist'"):
+        load_gan("cifar")
+
+
+# ---- the average -----------------------------------------------------------
+
+def test_an_average_follows_by_its_share():
+    one, other = (conv_gan((8, 8, 1), filters=2, rng=seed).generator
+                  for seed in (0, 1))
+    before = {name: p.copy() for name, p in one.params.items()}
+    average_into(one, other, 0.25)
+    for name, p in one.params.items():
+        np.testing.assert_allclose(
+            p, 0.75 * before[name] + 0.25 * other.params[name], atol=1e-6)
+    average_into(one, other, 1)
+    for name, p in one.params.items():
+        np.testing.assert_allclose(p, other.params[name], atol=1e-6)
+    for share in 0, 1.5, np.nan:
+        with pytest.raises(ValueError, match=f"share is {share}"):
+            average_into(one, other, share)
