@@ -153,10 +153,10 @@ def test_the_table_is_right(demo, small, images, capsys):
 
 
 @pytest.mark.parametrize("closer, dearer, said", [
-    (120, 150, "120 nats better, for codes that cost 150 nats more: the bound "
-     "is 30 nats lower"),
-    (50, 20, "50 nats better, for codes that cost 20 nats more: the bound is "
-     "30 nats higher")])
+    (120, 150.5, "120.0 nats better, for codes that cost 150.5 nats more: the "
+     "bound is 30.5 nats lower"),
+    (50, 20, "50.0 nats better, for codes that cost 20.0 nats more: the bound "
+     "is 30.0 nats higher")])
 def test_its_conclusion_follows_from_the_numbers(demo, closer, dearer, said):
     assert said in demo.conclusion(closer, dearer).replace("\n", " ")
 

@@ -16,7 +16,10 @@ SHA256 = {                   # of the files: pack.py makes them
     "fashion_features": "268020e5384a12a55edf659fe5ed8ef5"
                         "546b12d9d9f9ab390bde0c6e5d00a0b9",
     "mnist_features": "2ac8daf2f8223c0caec3938119d85398"
-                      "f3363f4f184d3e7ca622730202f9cbdd"}
+                      "f3363f4f184d3e7ca622730202f9cbdd",
+    # by demos/vq_vae.py, with the seed 0
+    "mnist_vqvae": "097c605a61dede75cb8bb8603f06915d"
+                   "92b94ed2431bf47b52717a2f46292837"}
 
 
 def read_embedded(name: str) -> Mapping[str, np.ndarray]:
