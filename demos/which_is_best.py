@@ -5,7 +5,7 @@
 
 Draws thousands of images from each, and asks a classifier's features
 (minivae/beyond/classifier.py) how far these draws are from real test images:
-the Fréchet distance, precision (how many look real) and recall (how much of
+the Frechet distance, precision (how many look real) and recall (how much of
 what is real they cover). Beside that, what one cannot see: the bound on
 log p(x) where there is one, what a draw costs, and how large the model is.
 Real images from training are scored, too: that is the floor.

@@ -38,6 +38,6 @@ def pytest_terminal_summary(terminalreporter):
         elements, errors = zip(*ledger)
         terminalreporter.section("gradient checks")
         terminalreporter.line(
-            f"{len(ledger):,} gradients, {sum(elements):,} elements, each held "
-            "against finite differences; largest relative error "
+            f"{len(ledger):,} gradients, {sum(elements):,} elements, each "
+            "held against finite differences; largest relative error "
             f"{max(errors):.1e}")

@@ -1134,6 +1134,31 @@ def test_generate_makes_pictures(monkeypatch, tmp_path, capsys, args):
     assert made.std() > 5 and (len(made) > 7 or not moves)
 
 
+def test_generate_draws_from_a_relative(monkeypatch, tmp_path):
+    demo, asked = load("generate.py"), []
+
+    def relative(name, kind):
+        asked.append((name, kind))
+        return SimpleNamespace(draw=lambda n, rng: rng.random((n, 4, 5, 1)))
+    monkeypatch.setattr(demo, "relative", relative)
+    path = tmp_path / "a.png"
+    demo.main(arguments(demo, monkeypatch, "samples", "--model", "mnist",
+                        "--kind", "gan", "--seed", 3, "--out", path))
+    assert asked == [("mnist", "gan")]
+    want = tile(np.random.default_rng(3).random((100, 4, 5, 1)), 10)[..., 0]
+    np.testing.assert_allclose(imageio.imread(path), 255 * (
+        1 - want.repeat(3, 0).repeat(3, 1)), atol=0.51)
+
+
+@pytest.mark.parametrize("args", [
+    ["landscape"], ["samples", "--out", "a.gif"],
+    ["samples", "--model", "a.npz"]])
+def test_of_a_relative_there_are_samples_only(monkeypatch, args):
+    demo = load("generate.py")
+    with pytest.raises(ValueError, match="of a GAN there are samples as a"):
+        demo.main(arguments(demo, monkeypatch, *args, "--kind", "gan"))
+
+
 @pytest.mark.parametrize("args, arc", [
     (["samples", "--steps", 5, "--seed", 3], True),
     (["interpolate", 3, 5, "--steps", 5], False),

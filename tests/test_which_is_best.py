@@ -1,0 +1,128 @@
+"""demos/which_is_best.py: each number of the table is what it says."""
+import re
+
+import numpy as np
+import pytest
+
+from minivae import conv_vae
+from minivae.beyond.classifier import Classifier
+from minivae.data import load_mnist, to_float
+from minivae.plots import decode, encode
+
+from common import fit
+from common.relatives import Model, of_vae
+from common.sample_scores import Judge
+from common.yardstick import frechet
+from test_demos import arguments, load
+
+
+@pytest.fixture
+def demo(monkeypatch):
+    monkeypatch.setattr(fit, "cores", lambda: 1)
+    return load("which_is_best.py")
+
+
+def test_conventions(demo):
+    images = np.full((200, 10, 10, 1), 0.3)
+    images[100:] = 0.8
+    seen = demo.conventions(images, np.random.default_rng(0))
+    assert seen["means"] is images
+    assert not seen["likelier"][:100].any() and seen["likelier"][100:].all()
+    assert seen["drawn"].dtype == bool
+    assert seen["drawn"][:100].mean() == pytest.approx(0.3, abs=0.02)
+    assert seen["drawn"][100:].mean() == pytest.approx(0.8, abs=0.02)
+
+
+def test_an_autoencoders_normal_has_its_codes_moments(demo, monkeypatch):
+    args = arguments(demo, monkeypatch, "--quick")
+    args.xp, kept, decoded = np, [], []
+
+    def keep(images, args, **settings):
+        kept.append(settings)
+        return conv_vae(latent_dim=3, filters=2, rng=0)
+    monkeypatch.setattr(demo, "trained", keep)
+    monkeypatch.setattr(demo, "decode", lambda vae, z: (
+        decoded.append(z), decode(vae, z))[1])
+    images = load_mnist().train_images[:500]
+    model = demo.autoencoder(images, args)
+    made = model.draw(20_000, np.random.default_rng(0))
+    assert kept == [{"noise": False, "beta": 0}] and len(made) == 20_000
+    codes = encode(conv_vae(latent_dim=3, filters=2, rng=0), images)
+    z, = decoded
+    np.testing.assert_allclose(z.mean(axis=0), codes.mean(axis=0), atol=0.03)
+    np.testing.assert_allclose(np.cov(z.T), np.cov(codes.T), rtol=0.1,
+                               atol=0.02 * codes.var())
+
+
+def test_the_bound_is_a_mean_over_all_images(demo):
+    test = load_mnist().test_images[:130]
+    ink = Model(None, 0, lambda x, rng: -x.sum(axis=(1, 2, 3)))
+    assert float(demo.bound_of(ink, test, None)) == pytest.approx(
+        -test.sum(axis=(1, 2, 3)).mean(), abs=0.06)
+    assert demo.bound_of(Model(None), test, None) == ""
+
+
+def test_a_row_has_what_the_header_says(demo, monkeypatch, capsys):
+    args = arguments(demo, monkeypatch, "--draws", 1000, "--seed", 5)
+    data = load_mnist()
+    judge = Judge(Classifier(rng=0), data.test_images[:300])
+
+    def draw(n, rng):
+        return 0.9 * to_float(data.train_images[rng.choice(60000, n)])
+    first = demo.measure("a model", Model(draw, 1234), judge,
+                         data.test_images[:300], args)
+    row = capsys.readouterr().out
+    assert row.startswith("a model ") and row.endswith("1,234\n")
+    numbers = [float(n) for n in re.findall(r"\d+\.\d+", row)]
+    rng = np.random.default_rng(5)
+    made = np.concatenate([draw(500, rng), draw(500, rng)])
+    scores = judge.look(made > 0.5)
+    drawn = rng.random(made.shape) < made
+    want = [scores.distance, *(frechet(
+        judge.features, judge.classifier.features(x)) for x in (drawn, made)),
+        scores.precision, scores.recall]
+    assert numbers[:5] == pytest.approx(want, abs=0.06)
+    np.testing.assert_array_equal(first, made[:20] > 0.5)
+
+
+def test_of_vae_draws_and_bounds():
+    vae = conv_vae(filters=2, rng=0)
+    model, x = of_vae(vae), to_float(load_mnist().test_images[:5])
+    np.testing.assert_array_equal(model.draw(3, 1), vae.sample(3, 1))
+    np.testing.assert_array_equal(
+        model.bound(x, np.random.default_rng(2)),
+        vae.elbo(x, vae.noise(5, np.random.default_rng(2))))
+    assert model.parameters == sum(p.size for p in vae.params.values())
+
+
+def test_it_compares_all_and_draws_them(demo, monkeypatch, tmp_path, capsys):
+    few = load_mnist()
+    few = few._replace(train_images=few.train_images[:640],
+                       test_images=few.test_images[:300])
+    monkeypatch.setitem(demo.LOADERS, "mnist", lambda: few)
+    monkeypatch.setattr(demo, "load_classifier", lambda name: Classifier(
+        rng=0))
+    asked, drawn = [], {}
+    monkeypatch.setattr(demo, "relative", lambda name, kind: (
+        asked.append((name, kind)), Model(lambda n, rng: rng.random(
+            (n, 28, 28, 1))))[1])
+    monkeypatch.setattr(demo, "PART", 100)
+    monkeypatch.setattr(demo, "trained", lambda *_, **__: conv_vae(
+        latent_dim=16, filters=2, rng=0))
+    monkeypatch.setattr(demo, "save_images", lambda path, rows, names, title: (
+        drawn.update(rows)))
+    args = arguments(demo, monkeypatch, "--images", "mnist", "--quick",
+                     "--out", tmp_path)
+    args.draws = 200
+    demo.main(args)
+    printed = capsys.readouterr().out
+    assert asked == [("mnist", kind) for kind in (
+        "discrete", "vqvae", "pixelcnn", "gan")]
+    assert list(drawn) == ["real, of training", "autoencoder, 16", "VAE, 2",
+                           "VAE, 16", "discrete VAE", "VQ-VAE-2", "PixelCNN",
+                           "GAN"]
+    assert all(f"\n{name} " in printed for name in drawn)
+    assert {len(images) for images in drawn.values()} == {20}
+    real = to_float(few.train_images)
+    assert all((image == real).all(axis=(1, 2, 3)).any()
+               for image in drawn["real, of training"])
