@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minivae import load_pretrained
+from minivae.beyond.classifier import LOADERS
 from minivae.beyond.quantize import perplexity
 from minivae.beyond.two_levels import TwoLevels
 from minivae.beyond.vqvae2 import VQVAE2
@@ -76,6 +77,17 @@ def test_its_params_are_all_that_decides(small, images):
     np.testing.assert_array_equal(other.bound(to_float(images)),
                                   small.bound(to_float(images)))
     np.testing.assert_array_equal(other.sample(2, 0), small.sample(2, 0))
+
+
+@pytest.mark.parametrize("name, bound", [("mnist", -154.1)])
+def test_what_ships_has_the_bound_that_is_told(name, bound):
+    model, data = load_pretrained(name, "vqvae"), LOADERS[name]()
+    x = to_float(data.test_images[:1000])
+    assert model.bound(x).mean() == pytest.approx(bound, abs=0.1)
+    # and it sees far more than two numbers do
+    two = load_pretrained(name)
+    reconstruction, _ = evaluate(two, x, two.noise(1000, 0))
+    assert model.terms(x)[0].mean() > reconstruction + 100
 
 
 # ---- the demo --------------------------------------------------------------

@@ -72,8 +72,9 @@ class VQVAE2:
 def load_vqvae(name: str) -> VQVAE2:
     """Return the one that ships for "mnist" or "fashion".
 
-    Trained by python demos/vq_vae.py --images NAME. Raises ValueError for
-    another name, and where its file is damaged.
+    Trained by python demos/vq_vae.py --images NAME. (Not to be trained on:
+    the codebooks' counts do not ship, so all codes would start anew.) Raises
+    ValueError for another name, and where its file is damaged.
     """
     model = VQVAE2(rng=0)
     read_weights(f"{name}_vqvae", model)
