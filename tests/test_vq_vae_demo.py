@@ -79,7 +79,8 @@ def test_its_params_are_all_that_decides(small, images):
     np.testing.assert_array_equal(other.sample(2, 0), small.sample(2, 0))
 
 
-@pytest.mark.parametrize("name, bound", [("mnist", -154.1)])
+@pytest.mark.parametrize("name, bound", [("mnist", -154.1),
+                                         ("fashion", -204.6)])
 def test_what_ships_has_the_bound_that_is_told(name, bound):
     model, data = load_pretrained(name, "vqvae"), LOADERS[name]()
     x = to_float(data.test_images[:1000])

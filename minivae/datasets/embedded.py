@@ -18,6 +18,8 @@ SHA256 = {                   # of the files: pack.py makes them
     "mnist_features": "2ac8daf2f8223c0caec3938119d85398"
                       "f3363f4f184d3e7ca622730202f9cbdd",
     # by demos/vq_vae.py, with the seed 0
+    "fashion_vqvae": "b7433b23347cf6103ee2da2b80984f4b"
+                     "533407f8c2bfbc2afc776028884944ce",
     "mnist_vqvae": "097c605a61dede75cb8bb8603f06915d"
                    "92b94ed2431bf47b52717a2f46292837"}
 
