@@ -44,7 +44,7 @@ def train(net, images, steps, rng):
     """Train net on images (N, H, W), 0 or 1, there where it is."""
     descend(net.params,
             lambda places: net.loss_and_grads(images[places]),
-            len(images), steps, batch_size=16, learning_rate=4e-3, rng=rng)
+            len(images), steps, batch_size=8, learning_rate=5e-3, rng=rng)
     net.forget()
 
 
@@ -138,12 +138,12 @@ def parse_arguments():
     add("--images", choices=sorted(LOADERS), default="fashion",
         help="what to draw (fashion)")
     add("--steps", type=at_least(1, 10 ** 6), metavar="N",
-        help="steps of training (5000)")
+        help="steps of training (14000)")
     add("--quick", action="store_true", help="1,000 steps")
     add("--shipped", action="store_true",
         help="train nothing: look at the model that ships")
     args = options.parse_args()
-    args.steps = args.steps or (1000 if args.quick else 5000)
+    args.steps = args.steps or (1000 if args.quick else 14000)
     return args
 
 

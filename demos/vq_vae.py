@@ -14,7 +14,7 @@ ships, and how far draws are from real images. samples.png has draws;
 levels.png what all codes keep, and what the top's alone: the bottom's are
 drawn anew, several times; completion.png lower halves, drawn to upper ones.
 
-About ten minutes on one core, --quick two; the pictures go to runs/vq_vae.
+About six minutes on one core, --quick one; the pictures go to runs/vq_vae.
 """
 if __name__ == "__main__":
     import common.ctrl_c     # noqa: F401
@@ -120,12 +120,12 @@ def print_bound(model, images, name):
 def conclusion(closer, dearer):
     """Say what became of the bound: nats gained, and nats lost."""
     return f"""
-It reconstructs {closer:.0f} nats better, for codes that cost {dearer:.0f} \
-nats more: the bound is
-{abs(closer - dearer):.0f} nats {"lower" if dearer > closer else "higher"}. \
-Codes were learnt for reconstruction alone, and the prior, which
-came afterwards, finds them hard to foresee. And a VAE's q, a cloud, gets its
-entropy back; the choice of one code has none."""
+It reconstructs {closer:.1f} nats better, for codes that cost {dearer:.1f} \
+nats more: the
+bound is {abs(closer - dearer):.1f} nats \
+{"lower" if dearer > closer else "higher"}. Codes were learnt for
+reconstruction alone, and the prior, which came afterwards, finds them hard to
+foresee. And a VAE's q, a cloud, gets its entropy back; one code has none."""
 
 
 def draw_blocks(path, blocks):

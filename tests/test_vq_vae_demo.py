@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minivae import load_pretrained
+from minivae.beyond.classifier import LOADERS
 from minivae.beyond.quantize import perplexity
 from minivae.beyond.two_levels import TwoLevels
 from minivae.beyond.vqvae2 import VQVAE2
@@ -76,6 +77,18 @@ def test_its_params_are_all_that_decides(small, images):
     np.testing.assert_array_equal(other.bound(to_float(images)),
                                   small.bound(to_float(images)))
     np.testing.assert_array_equal(other.sample(2, 0), small.sample(2, 0))
+
+
+@pytest.mark.parametrize("name, bound", [("mnist", -154.1),
+                                         ("fashion", -204.6)])
+def test_what_ships_has_the_bound_that_is_told(name, bound):
+    model, data = load_pretrained(name, "vqvae"), LOADERS[name]()
+    x = to_float(data.test_images[:1000])
+    assert model.bound(x).mean() == pytest.approx(bound, abs=0.1)
+    # and it sees far more than two numbers do
+    two = load_pretrained(name)
+    reconstruction, _ = evaluate(two, x, two.noise(1000, 0))
+    assert model.terms(x)[0].mean() > reconstruction + 100
 
 
 # ---- the demo --------------------------------------------------------------
@@ -153,10 +166,10 @@ def test_the_table_is_right(demo, small, images, capsys):
 
 
 @pytest.mark.parametrize("closer, dearer, said", [
-    (120, 150, "120 nats better, for codes that cost 150 nats more: the bound "
-     "is 30 nats lower"),
-    (50, 20, "50 nats better, for codes that cost 20 nats more: the bound is "
-     "30 nats higher")])
+    (120, 150.5, "120.0 nats better, for codes that cost 150.5 nats more: the "
+     "bound is 30.5 nats lower"),
+    (50, 20, "50.0 nats better, for codes that cost 20.0 nats more: the bound "
+     "is 30.0 nats higher")])
 def test_its_conclusion_follows_from_the_numbers(demo, closer, dearer, said):
     assert said in demo.conclusion(closer, dearer).replace("\n", " ")
 

@@ -271,6 +271,12 @@ def test_other_images_and_codes_are_refused(vae):
         vae.decode(TOP[:1] + 3, BOTTOM[:1])
 
 
+@pytest.mark.parametrize("top", [(1, 2), (3, 1)])
+def test_a_prior_refuses_grids_that_do_not_fit(top):
+    with pytest.raises(ValueError, match="half the bottom's rows and columns"):
+        TwoLevels((top, (4, 1)), 3)
+
+
 def test_a_prior_refuses_codes_out_of_range(prior):
     for top, bottom in (TOP + 3, BOTTOM), (TOP, BOTTOM - 1):
         with pytest.raises(ValueError, match="whole numbers from 0 to 2"):

@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from ..backend import Array, Seed, get_xp, move
 from ..checks.images import check_batch_size
+from ..extras.parallel.memory import keep_freed_memory
 from ..optim import Adam
 
 
@@ -23,6 +24,7 @@ def descend(params: Mapping, loss_and_grads: Callable, N: int, steps: int, *,
     check_batch_size(batch_size, N)
     rng = np.random.default_rng(rng)
     adam, xp = Adam(params, learning_rate), get_xp(next(iter(params.values())))
+    keep_freed_memory()
     bar = tqdm(range(steps), name, unit=" steps", leave=False, disable=None)
     with threadpool_limits(1):      # small products: more threads would wait
         for step in bar:

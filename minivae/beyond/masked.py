@@ -124,17 +124,17 @@ class Residual(Layer):
         return self.layers[0].grads
 
     def __repr__(self):
-        return f"Residual({self.layers[0]})"
+        return f"{type(self).__name__}({self.layers[0]})"
 
 
-class Beside(Layer):
+class Beside(Residual):
     """y = f(a) + b: a are x's first channels, b as many as f(a) has.
 
     So a network of a is told b, which any place may know of.
     """
 
     def __init__(self, layer: Convolution):
-        self.layers = [layer]
+        super().__init__(layer)
         self.of_a = layer.in_channels
         self.channels = layer.in_channels + layer.filters
 
@@ -146,14 +146,3 @@ class Beside(Layer):
     def backward(self, dy: Array) -> Array:
         da = self.layers[0].backward(dy)
         return get_xp(dy).concatenate([da, dy], axis=-1)
-
-    @property
-    def params(self) -> dict:
-        return self.layers[0].params
-
-    @property
-    def grads(self) -> dict:
-        return self.layers[0].grads
-
-    def __repr__(self):
-        return f"Beside({self.layers[0]})"

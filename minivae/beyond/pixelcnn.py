@@ -120,7 +120,7 @@ def rows_above(layer: Layer) -> int:
 
 def pixel_cnn(rng: Seed = None) -> PixelCNN:
     """A PixelCNN of black and white images: 0 is white, 1 black."""
-    return PixelCNN(2, filters=24, blocks=5, rng=rng)
+    return PixelCNN(2, filters=32, blocks=4, reach=11, rng=rng)
 
 
 def load_pixelcnn(name: str) -> PixelCNN:

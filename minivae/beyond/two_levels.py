@@ -23,12 +23,17 @@ class TwoLevels:
     """p(top)·p(bottom | top) of codes from 0 to K-1, in two small grids.
 
     code_shapes: (rows, columns) of top and of bottom, as a VQVAE has them.
-    The bottom's rows and columns, halved and rounded up, are the top's.
+    Raises ValueError unless the bottom's, halved and rounded up, are the
+    top's, and for other sizes that cannot work.
     """
 
     def __init__(self, code_shapes: tuple = ((4, 4), (7, 7)), K: int = 64, *,
                  filters: int = 32, blocks: int = 3, rng: Seed = None,
                  dtype=np.float32):
+        if [-(-size // 2) for size in code_shapes[1]] != [*code_shapes[0]]:
+            raise ValueError(f"TwoLevels: code_shapes are {code_shapes}, but "
+                             "a top grid of half the bottom's rows and "
+                             "columns, rounded up, was expected")
         settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
         within = {"reach": 5, **settings}
         self.K, self.code_shapes, F = K, code_shapes, filters

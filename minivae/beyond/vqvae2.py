@@ -41,9 +41,8 @@ class VQVAE2:
         """Return log p(x | codes), log p(top) and log p(bottom | top)."""
         top, bottom = self.codec.encode(x)
         log_p_x, _ = bernoulli_logpdf(x, self.codec.decode(top, bottom))
-        log_p_top = self.prior.top.log_prob(top)
-        return (log_p_x, log_p_top,
-                self.prior.log_prob(top, bottom) - log_p_top)
+        return (log_p_x, self.prior.top.log_prob(top),
+                self.prior.bottom.log_prob(bottom, self.prior.condition(top)))
 
     def sample(self, n: int = 100, rng: Seed = None,
                known: tuple = (None, None)) -> Array:
@@ -73,8 +72,9 @@ class VQVAE2:
 def load_vqvae(name: str) -> VQVAE2:
     """Return the one that ships for "mnist" or "fashion".
 
-    Trained by python demos/vq_vae.py --images NAME. Raises ValueError for
-    another name, and where its file is damaged.
+    Trained by python demos/vq_vae.py --images NAME. (Not to be trained on:
+    the codebooks' counts do not ship, so all codes would start anew.) Raises
+    ValueError for another name, and where its file is damaged.
     """
     model = VQVAE2(rng=0)
     read_weights(f"{name}_vqvae", model)

@@ -21,7 +21,15 @@ SHA256 = {                   # of the files: pack.py makes them
     "fashion_gan": "6e2d9704298106c3894ad1322c70e1cb"
                    "45864cf8aa044f8154eae6797968ec52",
     "mnist_gan": "7a9ac0c9b09d62dd6868dd4a77618c27"
-                 "af2e6d162255a659a98eaa4b38cd96c8"}
+                 "af2e6d162255a659a98eaa4b38cd96c8",
+    # by demos/vq_vae.py, with the seed 0
+    "fashion_vqvae": "b7433b23347cf6103ee2da2b80984f4b"
+                     "533407f8c2bfbc2afc776028884944ce",
+    "mnist_vqvae": "097c605a61dede75cb8bb8603f06915d"
+                   "92b94ed2431bf47b52717a2f46292837",
+    # by demos/discrete.py
+    "mnist_discrete": "fd2f7cc903153e0aedfa5e84c125ee4f"
+                      "61e459a7682729d8f041a8755326ef29"}
 
 
 def read_embedded(name: str) -> Mapping[str, np.ndarray]:
