@@ -67,31 +67,44 @@ def test_images_without_labels_are_refused():
 
 
 def test_there_is_no_classifier_of_another_name():
-    with pytest.raises(ValueError, match="no classifier 'cifar'; there are "
-                                         "'mnist' and 'fashion'"):
+    with pytest.raises(ValueError, match="no features 'cifar' that ships; "
+                                         "there are 'fashion' and 'mnist'"):
         load_classifier("cifar")
 
 
 # ---- weights in a file -----------------------------------------------------
+
+def test_rounded_weights_are_those_that_come_back(tmp_path):
+    network = Classifier(rng=0).network
+    before = {name: p.copy() for name, p in network.params.items()}
+    weights.round_to_half(network)
+    weights.write_weights(tmp_path / "a.npz", network, "float16")
+    with np.load(tmp_path / "a.npz") as file:
+        for name, p in network.params.items():
+            assert p.dtype == np.float32
+            np.testing.assert_array_equal(file[name].astype("float32"), p)
+            np.testing.assert_allclose(p, before[name], 1e-3, 1e-7)
+
 
 def test_weights_come_back_from_their_file(tmp_path, monkeypatch):
     monkeypatch.setattr("minivae.datasets.embedded.DATASETS", tmp_path)
     hashes = {}
     monkeypatch.setattr("minivae.datasets.embedded.SHA256", hashes)
     one, other = (Classifier(rng=seed).network for seed in (0, 1))
-    hashes["mine"] = weights.write_weights(tmp_path / "mine.npz", one)
-    weights.read_weights("mine", other)
+    hashes["mnist_mine"] = weights.write_weights(tmp_path / "mnist_mine.npz",
+                                                 one)
+    weights.read_weights("mnist", "mine", other)
     for name, p in one.params.items():
         np.testing.assert_array_equal(other.params[name], p)
-    half = weights.write_weights(tmp_path / "mine.npz", one, "float16")
+    half = weights.write_weights(tmp_path / "mnist_mine.npz", one, "float16")
     with pytest.raises(ValueError, match="its SHA-256 is wrong"):
-        weights.read_weights("mine", other)
-    hashes["mine"] = half
-    weights.read_weights("mine", other)
+        weights.read_weights("mnist", "mine", other)
+    hashes["mnist_mine"] = half
+    weights.read_weights("mnist", "mine", other)
     for name, p in one.params.items():
         assert other.params[name].dtype == np.float32
         np.testing.assert_allclose(other.params[name], p, rtol=1e-3,
                                    atol=1e-7)
     with pytest.raises(ValueError, match="mine.npz holds the weights of "
                                          "another network"):
-        weights.read_weights("mine", Classifier(K=3).network)
+        weights.read_weights("mnist", "mine", Classifier(K=3).network)

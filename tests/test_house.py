@@ -111,6 +111,24 @@ def test_the_second_storey_has_no_other_rooms():
     assert rooms == set(ROOMS)
 
 
+def test_only_load_pretrained_knows_the_relatives():
+    below = {path for path in (ROOT / "minivae").rglob("*.py")
+             if "beyond" not in path.parts}
+    guilty = {path.stem for path in below
+              if any("beyond" in module for module in imports(path))}
+    assert guilty == {"model_file"}
+
+
+def test_files_about_relatives_are_short():
+    for path in (ROOT / "minivae" / "beyond").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 150, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                size = node.end_lineno - node.lineno + 1
+                assert size <= 40, f"{path.stem}.{node.name}"
+
+
 def test_demos_use_no_private_names():
     for path in (ROOT / "demos").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))

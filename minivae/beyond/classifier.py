@@ -24,7 +24,7 @@ from ..datasets.embedded import DATASETS
 from ..layers import Dense, Flatten, ReLU, Sequential
 from ..optim import Adam
 from .categorical import categorical_logpdf
-from .weights import read_weights, write_weights
+from .weights import read_weights, round_to_half, write_weights
 
 LOADERS = {"mnist": load_mnist, "fashion": load_fashion_mnist}
 FEATURES, KERNEL = 64, 5
@@ -109,11 +109,8 @@ def load_classifier(name: str) -> Classifier:
 
     Raises ValueError for another name, and where its file is damaged.
     """
-    if name not in LOADERS:
-        raise ValueError(f"there is no classifier {name!r}; there are "
-                         f"{' and '.join(map(repr, LOADERS))}")
     model = Classifier(rng=0)
-    read_weights(f"{name}_features", model.network)
+    read_weights(name, "features", model.network)
     return model
 
 
@@ -122,8 +119,7 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     (name,), data = sys.argv[1:], LOADERS[sys.argv[1]]()
     model = train(data.train_images, data.train_labels, rng=0)
-    for p in model.network.params.values():       # as they will be read again
-        p[...] = p.astype("float16")
+    round_to_half(model.network)
     right = model.classify(data.test_images) == data.test_labels
     sha = write_weights(DATASETS / f"{name}_features.npz", model.network,
                         "float16")

@@ -74,9 +74,6 @@ def load_gan(name: str) -> GAN:
     as untrained as any. Raises ValueError for another name, and where the
     file is damaged.
     """
-    if name not in ("mnist", "fashion"):
-        raise ValueError(f"there is no GAN {name!r}; there are 'mnist' and "
-                         "'fashion'")
     gan = conv_gan(rng=0)
-    read_weights(f"{name}_gan", gan.generator)
+    read_weights(name, "gan", gan.generator)
     return gan

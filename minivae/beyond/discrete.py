@@ -139,5 +139,5 @@ def load_discrete(name: str) -> DiscreteVAE:
     another name, and where its file is damaged.
     """
     vae = discrete_vae(rng=0)
-    read_weights(f"{name}_discrete", vae)
+    read_weights(name, "discrete", vae)
     return vae

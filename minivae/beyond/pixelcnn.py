@@ -130,5 +130,5 @@ def load_pixelcnn(name: str) -> PixelCNN:
     another name, and where its file is damaged.
     """
     net = pixel_cnn(0)
-    read_weights(f"{name}_pixelcnn", net)
+    read_weights(name, "pixelcnn", net)
     return net

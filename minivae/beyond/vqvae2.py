@@ -77,5 +77,5 @@ def load_vqvae(name: str) -> VQVAE2:
     ValueError for another name, and where its file is damaged.
     """
     model = VQVAE2(rng=0)
-    read_weights(f"{name}_vqvae", model)
+    read_weights(name, "vqvae", model)
     return model

@@ -12,6 +12,8 @@ from ..files import write_file
 from ..layers import Layer
 from ..vae import VAE
 
+NAMES = "fashion", "mnist"          # of the images that all of them know
+
 
 def write_weights(path: str | Path, network: Any, dtype="float32") -> str:
     """Write a network's or model's params into a file; raises OSError.
@@ -27,12 +29,26 @@ def write_weights(path: str | Path, network: Any, dtype="float32") -> str:
     return hashlib.sha256(content.getvalue()).hexdigest()
 
 
-def read_weights(name: str, network: Any) -> None:
+def round_to_half(network: Any) -> None:
+    """Round params to float16, as they will be read again from a file.
+
+    So what is measured then is what ships.
+    """
+    for p in network.params.values():
+        p[...] = p.astype(np.float16)
+
+
+def read_weights(name: str, kind: str, network: Any) -> None:
     """Read weights that ship into a network like the one they are of.
 
-    Raises ValueError where the file is missing or damaged, or was written for
-    another network.
+    name is that of the images, "fashion" or "mnist"; kind the model's. Raises
+    ValueError for another name, where the file is missing or damaged, and
+    where it was written for another network.
     """
+    if name not in NAMES:
+        raise ValueError(f"there is no {kind} {name!r} that ships; there are "
+                         f"{' and '.join(map(repr, NAMES))}")
+    name = f"{name}_{kind}"
     arrays, params = read_embedded(name), network.params
     if {key: arrays[key].shape for key in arrays} != {
             key: p.shape for key, p in params.items()}:
