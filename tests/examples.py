@@ -56,8 +56,8 @@ def examples(cls, dtype="float64") -> list:
             (MaskedConv2D(1, 2, 5, **settings), x(2, 5, 4, 1))],
         Gate: lambda: [(Gate(), x(2, 3, 4, 6)), (Gate(), x(3, 2))],
         Residual: lambda: [
-            (Residual(Conv2D(2, 2, 3, padding="same", **settings)),
-             x(2, 3, 4, 2)),
+            (Residual(Sequential([Dense(4, 4, **settings), Sigmoid()])),
+             x(3, 4)),
             (Residual(Sigmoid()), x(3, 4))],
         Beside: lambda: [
             (Beside(MaskedConv2D(2, 3, 3, **settings)), x(2, 4, 5, 5)),
