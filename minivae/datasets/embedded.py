@@ -27,9 +27,13 @@ SHA256 = {                   # of the files: pack.py makes them
                      "533407f8c2bfbc2afc776028884944ce",
     "mnist_vqvae": "097c605a61dede75cb8bb8603f06915d"
                    "92b94ed2431bf47b52717a2f46292837",
-    # by demos/discrete.py
+    # by demos/discrete.py and pixelcnn.py
+    "fashion_discrete": "24033c4e2b895e75fa5aa0bac69665bc"
+                        "4644cda09def0d1025d6bffe33986949",
     "mnist_discrete": "fd2f7cc903153e0aedfa5e84c125ee4f"
-                      "61e459a7682729d8f041a8755326ef29"}
+                      "61e459a7682729d8f041a8755326ef29",
+    "mnist_pixelcnn": "3a7cd11be2de662616e626b43fe37eb0"
+                      "384c3901ec4308aa097300e13f711280"}
 
 
 def read_embedded(name: str) -> Mapping[str, np.ndarray]:
