@@ -201,6 +201,13 @@ def test_the_priors_probabilities_add_up_to_1(prior):
         assert abs(np.exp(given).sum() - 1) < 1e-12
 
 
+def test_what_stands_below_depends_on_what_stands_above(prior):
+    bottom = np.array([[[0, 2], [1, 1]]])
+    given = [prior.bottom.log_prob(bottom, prior.condition(
+        np.full((1, 1, 1), top))).item() for top in range(3)]
+    assert len({round(log_p, 4) for log_p in given}) == 3
+
+
 def test_samples_have_their_probabilities(prior):
     n = 40_000
     p = np.exp(prior.log_prob(TOP, BOTTOM))
