@@ -29,18 +29,23 @@ class PixelCNN(Sequential):
     upon each other leave a blind corner, above on the right: van den Oord et
     al. mend it with a second stack of layers. Here a wide first kernel keeps
     it small.)
+    places: it is told where each place is, its row and column from -1 to 1,
+    in two channels behind the codes'. What sees fewer rows than an image has
+    knows that from nothing else, and begins a new digit below the first.
     conditional: it is told more than the codes before, a condition
-    (N, H, W, filters), such as a network makes of other codes; see Beside.
-    x has the condition's channels behind the codes' then.
+    (N, H, W, filters), such as a network makes of other codes; see Beside. It
+    stands in x's last channels.
     """
 
     def __init__(self, K: int, filters: int = 32, blocks: int = 3, *,
-                 reach: int = 7, size: int = 3, conditional: bool = False,
-                 rng: Seed = None, dtype=np.float32):
+                 reach: int = 7, size: int = 3, places: bool = False,
+                 conditional: bool = False, rng: Seed = None,
+                 dtype=np.float32):
         check_sizes("PixelCNN", K=K, filters=filters, blocks=blocks)
         settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
-        self.K = K
-        first = MaskedConv2D(K, filters, reach, strict=True, **settings)
+        self.K, self.places = K, places
+        first = MaskedConv2D(K + 2 * places, filters, reach, strict=True,
+                             **settings)
         super().__init__([
             Beside(first) if conditional else first,
             *(Residual(Sequential([
@@ -66,9 +71,15 @@ class PixelCNN(Sequential):
         return self.forward(self._input(codes, condition))
 
     def _input(self, codes, condition):
-        x = one_hot(codes, self.K, self.dtype)
-        return x if condition is None else get_xp(x).concatenate(
-            [x, condition], axis=-1)
+        xp, (_, H, W) = get_xp(codes), codes.shape
+        x = [one_hot(codes, self.K, self.dtype)]
+        if self.places:
+            at = xp.stack(xp.meshgrid(xp.linspace(-1, 1, H), xp.linspace(
+                -1, 1, W), indexing="ij"), axis=-1).astype(self.dtype)
+            x.append(xp.broadcast_to(at, (len(codes), H, W, 2)))
+        if condition is not None:
+            x.append(condition)
+        return xp.concatenate(x, axis=-1)
 
     @property
     def dtype(self) -> np.dtype:
@@ -120,7 +131,8 @@ def rows_above(layer: Layer) -> int:
 
 def pixel_cnn(rng: Seed = None) -> PixelCNN:
     """A PixelCNN of black and white images: 0 is white, 1 black."""
-    return PixelCNN(2, filters=32, blocks=4, reach=11, rng=rng)
+    return PixelCNN(2, filters=32, blocks=4, reach=11, places=True,
+                    rng=rng)
 
 
 def load_pixelcnn(name: str) -> PixelCNN:
