@@ -77,7 +77,7 @@ TESTS = {
     "beyond/descend": ["descend"],
     "beyond/discrete": ["discrete"],
     "beyond/gan": ["gan"],
-    "beyond/masked": ["masked", "pixelcnn", "discrete_oracle"],
+    "beyond/masked": ["masked", "pixelcnn", "discrete_oracle", "layers"],
     "beyond/pixelcnn": ["pixelcnn", "pixelcnn_demo"],
     "beyond/quantize": ["quantize"],
     "beyond/r1": ["gan", "gan_oracle"],

@@ -40,7 +40,8 @@ def trained_discrete(xp):
 
 def trained_pixelcnn(xp):
     codes = pixels(xp)[..., 0]
-    net = PixelCNN(2, 4, 1, reach=3, rng=0, dtype="float64").to(xp)
+    net = PixelCNN(2, 4, 1, reach=3, places=True, rng=0,
+                   dtype="float64").to(xp)
     descend(net.params, lambda some: net.loss_and_grads(codes[some]), 6, 3,
             batch_size=2, rng=1)
     return [*net.params.values(), net.sample(2, 4, 5, rng=2),

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from minivae.beyond import weights
-from minivae.beyond.classifier import Classifier, load_classifier, train
+from minivae.beyond.classifier import (Classifier, load_classifier, shifted,
+                                        train)
 from minivae.data import load_fashion_mnist, load_mnist
 from minivae.datasets.embedded import DATASETS
 
@@ -64,6 +65,15 @@ def test_images_without_labels_are_refused():
         train(images, np.arange(100) % 2, batch_size=101)
     with pytest.raises(ValueError, match="a kernel of .* does not fit"):
         Classifier((4, 4, 1))
+
+
+def test_images_are_shifted_by_at_most_a_pixel_each_way():
+    rng, x = np.random.default_rng(0), np.zeros((1, 5, 6, 1))
+    x[0, 2, 3] = 1
+    found = {tuple(map(int, np.argwhere(shifted(x, rng))[0][1:3]))
+             for _ in range(200)}
+    assert found == {(row, column) for row in (1, 2, 3)
+                     for column in (2, 3, 4)}
 
 
 def test_there_is_no_classifier_of_another_name():

@@ -128,6 +128,7 @@ def test_discrete_vae_has_codes_of_a_fourth_of_the_size():
     loss, grads = vae.loss_and_grads(x, vae.noise(2, rng=0))
     assert loss.dtype == np.float32 and grads.keys() == vae.params.keys()
     assert vae.sample(2, rng=0).shape == x.shape
+    assert sum(p.size for p in discrete_vae(rng=0).params.values()) == 299297
 
 
 @pytest.mark.parametrize("settings, message", [

@@ -92,16 +92,21 @@ def train(images: Array, labels: Array, epochs: int = 6, *,
         if at == 0:
             order = rng.permutation(N)
         some = order[at:at + batch_size]
-        # shifted by a pixel, it shows the same: so there is more to learn from
-        shift = tuple(rng.integers(-1, 2, 2).tolist())
-        x = get_xp(images).roll(to_float(images[some]), shift, (1, 2))
-        logits = network.forward(x)
+        logits = network.forward(shifted(to_float(images[some]), rng))
         _, dlogits = categorical_logpdf(labels[some], logits)
         network.backward_params(-dlogits / batch_size)
         adam.learning_rate = learning_rate * (1 - step / steps)  # falls to 0
         adam.step(network.grads)
     network.forget()
     return model
+
+
+def shifted(x: Array, rng: np.random.Generator) -> Array:
+    """Move all images (N, H, W, C) by at most a pixel, down and to the right.
+
+    They show the same then: so there is more to learn from.
+    """
+    return get_xp(x).roll(x, tuple(rng.integers(-1, 2, 2).tolist()), (1, 2))
 
 
 def load_classifier(name: str) -> Classifier:
