@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from minivae.beyond import weights
-from minivae.beyond.classifier import (Classifier, load_classifier, shifted,
-                                        train)
+from minivae.beyond.classifier import (Classifier, load_classifier,
+                                       shifted, train)
 from minivae.data import load_fashion_mnist, load_mnist
 from minivae.datasets.embedded import DATASETS
 

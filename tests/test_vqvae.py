@@ -14,6 +14,7 @@ from minivae.beyond.quantize import Codebook
 from minivae.beyond.two_levels import TwoLevels
 from minivae.beyond.upsample import Upsample
 from minivae.beyond.vqvae import VQVAE
+from minivae.beyond.vqvae2 import VQVAE2
 from minivae.layers import sigmoid
 from minivae.losses import bernoulli_logpdf
 
@@ -72,6 +73,12 @@ def test_its_two_grids(H, W, shapes):
                                   sigmoid(logits))
     loss, grads = vae.loss_and_grads(x)
     assert loss.dtype == np.float32 and grads.keys() == vae.params.keys()
+
+
+def test_a_model_of_images_is_of_28_pixels_unless_it_is_told():
+    model = VQVAE2(rng=0)
+    assert model.codec.image_shape == (28, 28, 1) and model.prior.K == 64
+    assert model.prior.code_shapes == ((4, 4), (7, 7))
 
 
 def test_codes_are_the_nearest_and_bottoms_know_the_top(vae, x):
