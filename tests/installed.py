@@ -12,7 +12,7 @@ import numpy as np
 
 import minivae
 from minivae import Adam, Dense, Layer, check_layer, conv_vae, load_pretrained
-from minivae.data import load_fashion_mnist, load_mnist
+from minivae.data import load_fashion_mnist, load_mnist, to_float
 from minivae.extras.explorer import write_page
 from minivae.extras.parallel.workers import Workers
 from minivae.train import epoch, evaluate, train_step
@@ -31,6 +31,15 @@ for name, load, at_least in (("fashion", load_fashion_mnist, -185),
     page = Path(f"{name}.html")
     assert write_page(page, vae, name, data) > 1000
     assert "</html>" in page.read_text(encoding="utf-8")
+    relatives = {kind: load_pretrained(name, kind) for kind in (
+        "discrete", "gan", "pixelcnn", "vqvae")}
+    discrete, x = relatives["discrete"], to_float(data.test_images[:500])
+    bound = discrete.elbo(x, discrete.noise(500, 0)).mean()
+    print(f"{name}, discrete codes: ELBO {bound:.1f} of 500 test images")
+    assert reconstruction - kl + 50 < bound < 0
+    assert relatives["gan"].sample(9, 0).shape == (9, 28, 28, 1)
+    assert relatives["vqvae"].sample(9, 0).shape == (9, 28, 28, 1)
+    assert relatives["pixelcnn"].sample(2, 5, 6, 0).shape == (2, 5, 6)
 
 
 class Double(Layer):
