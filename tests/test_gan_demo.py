@@ -14,6 +14,7 @@ from minivae.datasets.embedded import DATASETS
 from common.sample_scores import Judge, Scores
 from common.yardstick import frechet, precision_recall
 from test_demos import arguments, load
+from test_plots import drawn
 
 PICTURES = {"samples.png", "scores.png", "generator.npz"}
 
@@ -110,6 +111,34 @@ def test_it_trains_prints_and_draws(ran, tmp_path):
         for name, p in gan.generator.params.items():
             np.testing.assert_array_equal(file[name], p)
     assert [step for step, *_ in looks] == list(range(1, 21))
+
+
+def test_both_networks_are_trained_with_dcgans_adam(monkeypatch, mnist):
+    demo, made = load("gan.py"), []
+
+    class Spy(demo.Adam):
+        def __init__(self, params, rate, **settings):
+            made.append(settings)
+            super().__init__(params, rate, **settings)
+    monkeypatch.setattr(demo, "Adam", Spy)
+    gan = conv_gan(latent_dim=3, filters=2, rng=0)
+    before = [p.copy() for p in (*gan.generator.params.values(),
+                                 *gan.discriminator.params.values())]
+    demo.train(gan, mnist.train_images[:64], 20, 0.0,
+               np.random.default_rng(0), lambda *_: None)
+    assert made == [{"beta_1": 0.5, "beta_2": 0.99}] * 2
+    after = [*gan.generator.params.values(),
+             *gan.discriminator.params.values()]
+    assert all((p != q).any() for p, q in zip(before, after))
+
+
+def test_without_training_there_are_only_the_classes(monkeypatch, tmp_path,
+                                                     judge, mnist):
+    scores = judge.look(mnist.train_images[:100])
+    for log, count in ([], 1), ([(1, scores), (2, scores)], 3):
+        assert len(drawn(monkeypatch, load("gan.py").draw_scores,
+                         tmp_path / "a.png", log, scores, judge,
+                         mnist.class_names)) == count
 
 
 def test_what_ships_is_looked_at_without_training(ran, tmp_path):

@@ -48,6 +48,19 @@ def test_training_learns(demo):
     before = demo.log_probs(net, images).mean()
     demo.train(net, images, 60, np.random.default_rng(0))
     assert demo.log_probs(net, images).mean() > before + 100
+    again = PixelCNN(2, 4, 1, reach=3, rng=0)          # the seed decides
+    demo.train(again, images, 60, np.random.default_rng(0))
+    np.testing.assert_array_equal(again.params["0.w"], net.params["0.w"])
+
+
+@pytest.mark.parametrize("name, steps, few", [
+    ("pixelcnn.py", 14000, 1000), ("discrete.py", 12000, 1000),
+    ("gan.py", 1500, 300), ("vq_vae.py", 3000, 500)])
+def test_steps_of_the_relatives(name, steps, few, monkeypatch):
+    demo = load(name)
+    for options, want in ((), steps), (["--quick"], few), (
+            ["--steps", 77], 77), (["--steps", 77, "--quick"], 77):
+        assert arguments(demo, monkeypatch, *options).steps == want
 
 
 def test_it_prints_and_completes(demo, monkeypatch, tmp_path, capsys):
@@ -79,3 +92,7 @@ def test_it_prints_and_completes(demo, monkeypatch, tmp_path, capsys):
         "samples.png", "seen.png", "pixelcnn.npz"}
     printed = capsys.readouterr().out
     assert "300 test images" in printed and "784 steps" in printed
+    # what it has trained is what it writes, and it has trained something
+    untrained = PixelCNN(2, 4, 1, reach=3, rng=np.random.default_rng(0))
+    with np.load(tmp_path / "pixelcnn.npz") as file:
+        assert abs(file["0.w"] - untrained.params["0.w"]).max() > 1e-3

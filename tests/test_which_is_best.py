@@ -22,6 +22,16 @@ def demo(monkeypatch):
     return load("which_is_best.py")
 
 
+def test_draws(demo, monkeypatch):
+    for options, want in (([], (10000, 5)), (["--quick"], (1000, 1)),
+                          (["--draws", 60000], (60000, 5))):
+        args = arguments(demo, monkeypatch, *options)
+        assert (args.draws, args.epochs) == want
+    for draws in 999, 60001:
+        with pytest.raises(SystemExit):
+            arguments(demo, monkeypatch, "--draws", draws)
+
+
 def test_conventions(demo):
     images = np.full((200, 10, 10, 1), 0.3)
     images[100:] = 0.8
