@@ -32,8 +32,10 @@ SHA256 = {                   # of the files: pack.py makes them
                         "4644cda09def0d1025d6bffe33986949",
     "mnist_discrete": "fd2f7cc903153e0aedfa5e84c125ee4f"
                       "61e459a7682729d8f041a8755326ef29",
-    "mnist_pixelcnn": "3a7cd11be2de662616e626b43fe37eb0"
-                      "384c3901ec4308aa097300e13f711280"}
+    "fashion_pixelcnn": "4579a15438f9b3e1dcc64f341956a7b8"
+                        "259b7280c431faed4b014092ac1d0cfd",
+    "mnist_pixelcnn": "059d1796780636fad1d7fc32b1de6fc0"
+                      "291d5fc5019c450e9432bfdd8137aff3"}
 
 
 def read_embedded(name: str) -> Mapping[str, np.ndarray]:
