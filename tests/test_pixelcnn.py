@@ -6,7 +6,7 @@ import pytest
 
 from minivae import check_function
 from minivae.beyond.categorical import one_hot
-from minivae.beyond.pixelcnn import PixelCNN, rows_above
+from minivae.beyond.pixelcnn import PixelCNN, reach_of
 
 
 @pytest.fixture
@@ -98,24 +98,45 @@ def test_samples_have_their_probabilities(net):
     assert ((count - n * p) ** 2 / (n * p)).sum() < 80 + 4 * 160 ** 0.5
 
 
-def test_row_by_row_is_the_same_as_all_at_once(net):
-    codes = net.sample(3, 6, 5, rng=1)
-    all_logits = net.logits(codes)
-    inputs = [one_hot(codes, 3, "float64")]
+def part_by_part(network, x, size):
+    """The logits of x (N, 6, 5, ...), so many columns at a time."""
+    inputs, logits = [x], np.empty((len(x), 6, 5, 3))
     for r in range(6):
-        np.testing.assert_allclose(net._row(inputs, r), all_logits[:, r],
-                                   rtol=1e-10, atol=1e-12)
+        for c in range(0, 5, size):
+            logits[:, r, c:c + size] = network._compute(inputs, r, c, c + size)
+    return logits
 
 
-def test_given_a_condition_they_are_too(told):
+@pytest.mark.parametrize("size", [1, 5], ids=["place by place", "by row"])
+def test_part_by_part_is_the_same_as_all_at_once(net, told, size):
+    codes, given = net.sample(3, 6, 5, rng=1), condition(3, 6, 5)
+    x = one_hot(codes, 3, "float64")
+    np.testing.assert_allclose(part_by_part(net, x, size), net.logits(codes),
+                               rtol=1e-10, atol=1e-12)
+    x = np.concatenate([x, given], axis=-1)
+    np.testing.assert_allclose(part_by_part(told, x, size), told.logits(
+        codes, given), rtol=1e-10, atol=1e-12)
+
+
+def test_given_another_condition_other_codes_are_drawn(told):
     given = condition(3, 6, 5)
-    codes = told.sample(3, 6, 5, rng=1, condition=given)
-    assert (codes != told.sample(3, 6, 5, rng=1, condition=-given)).any()
-    all_logits = told.logits(codes, given)
-    inputs = [np.concatenate([one_hot(codes, 3, "float64"), given], -1)]
-    for r in range(6):
-        np.testing.assert_allclose(told._row(inputs, r), all_logits[:, r],
-                                   rtol=1e-10, atol=1e-12)
+    assert (told.sample(3, 6, 5, rng=1, condition=given)
+            != told.sample(3, 6, 5, rng=1, condition=-given)).any()
+
+
+def test_it_can_be_told_where_a_place_is():
+    net = PixelCNN(3, 4, 1, reach=3, places=True, rng=0, dtype="float64")
+    codes = np.zeros((2, 6, 5), int)
+    x, logits = net._input(codes, None), net.logits(codes)
+    np.testing.assert_array_equal(x[..., :3], one_hot(codes, 3, "float64"))
+    for n, i, j in np.ndindex(2, 6, 5):
+        np.testing.assert_allclose(x[n, i, j, 3:], [i / 2.5 - 1, j / 2 - 1])
+    # so rows that see the same codes, and no border, differ
+    assert abs(logits[0, 4, 2] - logits[0, 5, 2]).max() > 1e-3
+    # and it remains a distribution, place by place the same
+    p = np.exp(net.log_prob(every_image(3, 2, 3)))
+    assert abs(p.sum() - 1) < 1e-12
+    np.testing.assert_allclose(part_by_part(net, x, 1), logits, 1e-10, 1e-12)
 
 
 def test_samples_given_a_condition_have_their_probabilities(told):
@@ -138,9 +159,9 @@ def test_known_rows_stay_and_the_rest_is_drawn_given_them(net):
     assert ((count - p) ** 2 / p).sum() < 8 + 4 * 16 ** 0.5    # χ², as above
 
 
-def test_rows_above(net, told):
+def test_reach_of(net, told):
     for either in net, told:
-        assert list(map(rows_above, either.layers)) == [2, 1, 1, 0]
+        assert list(map(reach_of, either.layers)) == [2, 1, 1, 0]
 
 
 def test_gradients_of_its_loss(net, prove):

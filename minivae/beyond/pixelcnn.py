@@ -100,10 +100,10 @@ class PixelCNN(Sequential):
         x = self._input(codes, condition)
         inputs = [x]              # of each layer, all rows that are known
         for r in range(start):
-            self._row(inputs, r)
+            self._compute(inputs, r, 0, width)
         for r in range(start, height):
             for c in range(width):
-                logits = self._row(inputs, r)[:, c]
+                logits = self._compute(inputs, r, c, c + 1)[:, 0]
                 # the largest of logit + Gumbel noise is k with probability
                 # p[k] (see straight_through.py)
                 noise = move(rng.gumbel(size=(n, self.K)), xp)
@@ -112,21 +112,26 @@ class PixelCNN(Sequential):
         self.forget()
         return codes
 
-    def _row(self, inputs, r):
-        """Return row r of the logits; inputs, each layer's, grow with it."""
+    def _compute(self, inputs, r, c, stop):
+        """Return the logits of row r, columns c to stop.
+
+        inputs are each layer's, as far as they are known, and grow by that.
+        """
         for i, layer in enumerate(self.layers):
-            first = max(0, r - rows_above(layer))
-            y = layer.forward(inputs[i][:, first:r + 1])[:, -1]
+            k = reach_of(layer)
+            first, left = max(0, r - k), max(0, c - k)
+            seen = inputs[i][:, first:r + 1, left:stop + k]
+            y = layer.forward(seen)[:, -1, c - left:stop - left]
             if len(inputs) == i + 1:
                 inputs.append(get_xp(y).zeros(
                     (*inputs[0].shape[:3], y.shape[-1]), y.dtype))
-            inputs[i + 1][:, r] = y
+            inputs[i + 1][:, r, c:stop] = y
         return y
 
 
-def rows_above(layer: Layer) -> int:
-    """How many rows above its own does a layer see?"""
-    return getattr(layer, "above", 0) + sum(map(rows_above, sublayers(layer)))
+def reach_of(layer: Layer) -> int:
+    """How many rows above, and columns beside its own, does a layer see?"""
+    return getattr(layer, "above", 0) + sum(map(reach_of, sublayers(layer)))
 
 
 def pixel_cnn(rng: Seed = None) -> PixelCNN:
