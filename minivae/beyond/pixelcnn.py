@@ -104,8 +104,7 @@ class PixelCNN(Sequential):
         for r in range(start, height):
             for c in range(width):
                 logits = self._compute(inputs, r, c, c + 1)[:, 0]
-                # the largest of logit + Gumbel noise is k with probability
-                # p[k] (see straight_through.py)
+                # a draw, by the Gumbel-max trick (straight_through.py)
                 noise = move(rng.gumbel(size=(n, self.K)), xp)
                 codes[:, r, c] = drawn = (logits + noise).argmax(axis=-1)
                 x[:, r, c, :self.K] = one_hot(drawn, self.K, self.dtype)
