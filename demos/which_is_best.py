@@ -124,7 +124,7 @@ def main(args):
     print(HEADER)
     rows = {name: measure(name, model, judge, test, args)
             for name, model in models.items()}
-    save_images(args.out / "draws.png", rows, [""] * SHOWN,
+    save_images(args.out / "draws.png", rows, list(map(str, range(SHOWN))),
                 "The first draws of each: nobody has chosen them")
     print(f"\nLook at {args.out / 'draws.png'}.")
 
