@@ -17,7 +17,7 @@ path, whose price is that all factors of all faces must be known.
 Then the lesson: where those who smile also tend to be blond, to have long hair
 and no glasses, "the smile" is all of that, unless you take care.
 
-More than five minutes on two cores; the pictures go to runs/smile.
+Three minutes on two cores; the pictures go to runs/smile.
 """
 if __name__ == "__main__":
     import common.ctrl_c     # noqa: F401
@@ -59,8 +59,8 @@ def train(images, latent_dim, args, noise=True):
     β and the width W of the pixels' Gaussian (losses.PIXEL_WIDTH) are one
     setting: the loss, β·KL + |x - m|²/2W² + a constant, is 1/W² times one
     with W = 1 and β·W². Adam takes no notice of the factor in front. A larger
-    β lets codes forget: with --beta 4 the other factors drift less, .19 and
-    not .27; for brows are lost (R² .11, not .90), mouths' widths half (.59).
+    β lets codes forget: after ten epochs with --beta 4 other factors drift by
+    .19, not .27; for brows are lost (R² .11, not .90), mouths' widths half.
     """
     name = f"{'VAE' if noise else 'autoencoder'}, {latent_dim}"
     vae = conv_vae(images.shape[1:], latent_dim, filters=16,
