@@ -15,7 +15,7 @@ price of each place; samples.png what comes out if codes are drawn from the
 prior, and if each place is drawn alone: the picture is in how they belong
 together.
 
-About a quarter of an hour on one core, --quick one and a half minutes; the
+About a quarter of an hour of one core, --quick a minute and a half; the
 pictures go to runs/discrete.
 """
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ edit: what it knows of a shirt is spread over all its pixels.
 seen.png shows which pixels one pixel depends on; samples.png a hundred draws;
 completed.png upper halves of test images, each completed four times.
 
-About ten minutes on one core, --quick two; the pictures go to runs/pixelcnn.
+Eleven minutes of one core, --quick two; the pictures go to runs/pixelcnn.
 """
 if __name__ == "__main__":
     import common.ctrl_c     # noqa: F401
