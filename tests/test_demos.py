@@ -85,7 +85,7 @@ def arguments(demo, monkeypatch, *args):
 @pytest.mark.parametrize("name", ALL)
 def test_every_demos_help_needs_nothing_and_is_ascii(name, monkeypatch,
                                                      capsys):
-    for optional in "threadpoolctl", "mpi4py", "pooch", "cupy", "torch":
+    for optional in "mpi4py", "pooch", "cupy", "torch":
         monkeypatch.setitem(sys.modules, optional, None)
     monkeypatch.syspath_prepend(DEMOS)          # train_mnist is train_fashion
     with pytest.raises(SystemExit) as end:
