@@ -87,9 +87,10 @@ def conventions(images, rng):
 def measure(name, model, judge, test, args):
     """Print a row of the table; return the first draws, as they are judged."""
     rng, start = np.random.default_rng(args.seed), time.perf_counter()
-    made = np.concatenate([model.draw(PART, rng) for _ in tqdm(
-        range(args.draws // PART), name, unit=f" times {PART} draws",
-        leave=False, disable=None)])
+    made = np.concatenate([
+        model.draw(min(PART, args.draws - at), rng) for at in tqdm(
+            range(0, args.draws, PART), name, unit=f" times {PART} draws",
+            leave=False, disable=None)])
     seconds = (time.perf_counter() - start) * 100 / len(made)
     seen = conventions(made, rng)
     scores = judge.look(seen["likelier"])
@@ -137,7 +138,7 @@ def parse_arguments():
     add("--images", choices=sorted(LOADERS), default="fashion",
         help="what to draw (fashion)")
     add("--draws", type=at_least(1000, 60000), metavar="N",
-        help="draws of each model, a multiple of 500 (10000)")
+        help="draws of each model (10000)")
     add("--quick", action="store_true",
         help="1,000 draws, one epoch of training")
     args = options.parse_args()

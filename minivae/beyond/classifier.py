@@ -14,16 +14,14 @@ MNIST's test images and 85.82 % of Fashion-MNIST's.
 import sys
 
 import numpy as np
-from tqdm import tqdm
 
 from ..backend import Array, Seed, get_xp
-from ..checks.images import check_batch_size
 from ..conv import Conv2D, windows
 from ..data import batches, load_fashion_mnist, load_mnist, to_float
 from ..datasets.embedded import DATASETS
 from ..layers import Dense, Flatten, ReLU, Sequential
-from ..optim import Adam
 from .categorical import categorical_logpdf
+from .descend import descend
 from .weights import read_weights, round_to_half, write_weights
 
 LOADERS = {"mnist": load_mnist, "fashion": load_fashion_mnist}
@@ -81,22 +79,18 @@ def train(images: Array, labels: Array, epochs: int = 6, *,
                          "classes, but a label for each image, and at least "
                          "two classes, were expected; put the images into a "
                          "folder for each class")
-    check_batch_size(batch_size, len(images))
-    rng, N = np.random.default_rng(rng), len(images)
+    rng = np.random.default_rng(rng)
     model = Classifier(images.shape[1:], int(labels.max()) + 1, rng=rng)
-    network, steps = model.network, epochs * (N // batch_size)
-    adam = Adam(network.params, learning_rate)
-    for step in tqdm(range(steps), "classifier", unit=" steps", leave=False,
-                     disable=None):
-        at = step % (N // batch_size) * batch_size
-        if at == 0:
-            order = rng.permutation(N)
-        some = order[at:at + batch_size]
-        logits = network.forward(shifted(to_float(images[some]), rng))
-        _, dlogits = categorical_logpdf(labels[some], logits)
-        network.backward_params(-dlogits / batch_size)
-        adam.learning_rate = learning_rate * (1 - step / steps)  # falls to 0
-        adam.step(network.grads)
+    network = model.network
+
+    def loss_and_grads(places):
+        logits = network.forward(shifted(to_float(images[places]), rng))
+        log_p, dlogits = categorical_logpdf(labels[places], logits)
+        network.backward_params(-dlogits / len(places))
+        return -log_p.mean(), network.grads
+    descend(network.params, loss_and_grads, len(images),
+            epochs * (len(images) // batch_size), batch_size=batch_size,
+            learning_rate=learning_rate, rng=rng, name="classifier")
     network.forget()
     return model
 
