@@ -78,6 +78,7 @@ TESTS = {
     "beyond/discrete": ["discrete"],
     "beyond/gan": ["gan"],
     "beyond/masked": ["masked", "pixelcnn", "discrete_oracle", "layers"],
+    "beyond/networks": ["vqvae", "beyond_cupy"],
     "beyond/pixelcnn": ["pixelcnn", "pixelcnn_demo"],
     "beyond/quantize": ["quantize"],
     "beyond/r1": ["gan", "gan_oracle"],

@@ -6,20 +6,18 @@ Each factor is a PixelCNN (pixelcnn.py); the second is told, at each place,
 what a small network makes of all top codes (Razavi, van den Oord & Vinyals
 2019, section 3.2). The product of two distributions that sum to 1 sums to 1.
 """
-from types import ModuleType
-
 import numpy as np
 
 from ..backend import Array, Seed
-from ..checks.networks import Grads, Params
 from ..conv import Conv2D
-from ..layers import ReLU, Sequential, by_name
+from ..layers import ReLU, Sequential
 from .categorical import categorical_logpdf, one_hot
+from .networks import Networks
 from .pixelcnn import PixelCNN
 from .upsample import Upsample
 
 
-class TwoLevels:
+class TwoLevels(Networks):
     """p(top)·p(bottom | top) of codes from 0 to K-1, in two small grids.
 
     code_shapes: (rows, columns) of top and of bottom, as a VQVAE has them.
@@ -78,22 +76,6 @@ class TwoLevels:
         self.context.forget()
         return top, self.bottom.sample(n, h, w, rng, condition=condition,
                                        known=known[1])
-
-    @property
-    def params(self) -> dict:
-        """All parameters: "top.0.w", ..., the layers' own arrays."""
-        return Params(by_name("params", self._networks()))
-
-    @property
-    def grads(self) -> dict:
-        """Their gradients at the last loss_and_grads, by the same names."""
-        return Grads(by_name("grads", self._networks()), self.params)
-
-    def to(self, xp: ModuleType) -> "TwoLevels":
-        """Move the parameters to xp, numpy or cupy, and return self."""
-        for _, network in self._networks():
-            network.to(xp)
-        return self
 
     def _networks(self):
         return (("top", self.top), ("context", self.context),

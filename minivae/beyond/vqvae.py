@@ -25,16 +25,16 @@ import numpy as np
 from ..backend import Array, Seed, get_xp
 from ..checks.arrays import check_array, check_sizes
 from ..checks.images import check_image_shape
-from ..checks.networks import Grads, Params
 from ..conv import Conv2D, Conv2DTranspose
-from ..layers import ReLU, Sequential, by_name, sigmoid
+from ..layers import ReLU, Sequential, sigmoid
 from ..losses import bernoulli_logpdf
 from .masked import Residual
+from .networks import Networks
 from .quantize import Codebook, commitment
 from .upsample import Upsample
 
 
-class VQVAE:
+class VQVAE(Networks):
     """Images (N, H, W, C) <-> codes: top (N, h/2, w/2), bottom (N, h, w).
 
     h = H/4, w = W/4, and h/2 is rounded up: 28 × 28 pixels have 4 × 4 and
@@ -125,21 +125,11 @@ class VQVAE:
             [e_bottom, self.from_top.forward(e_top)], axis=-1))
         return sigmoid(logits) if apply_sigmoid else logits
 
-    @property
-    def params(self) -> dict:
-        """What Adam steps, "encoder.0.w", ...; the codebooks are not in it."""
-        return Params(by_name("params", self._networks()))
-
-    @property
-    def grads(self) -> dict:
-        """Their gradients at the last loss_and_grads, by the same names."""
-        return Grads(by_name("grads", self._networks()), self.params)
-
-    def to(self, xp: ModuleType) -> "VQVAE":
-        """Move all arrays to xp, numpy or cupy, and return self."""
-        for part in *dict(self._networks()).values(), self.top, self.bottom:
-            part.to(xp)
-        return self
+    def to(self, xp: ModuleType) -> Networks:
+        """Move all arrays, the codebooks' too, to xp, and return self."""
+        for book in self.top, self.bottom:
+            book.to(xp)
+        return super().to(xp)
 
     def _networks(self):
         return [(name, getattr(self, name)) for name in (
