@@ -52,9 +52,10 @@ def trained_pixelcnn(xp):
 def trained_gan(xp):
     gan = conv_gan(SHAPE, 3, filters=2, rng=0, dtype="float64").to(xp)
     x = pixels(xp).astype("float64")
-    _, grads = gan.discriminator_loss_and_grads(x, gan.noise(5, 1), 2.0)
+    noise = move(np.random.default_rng(3).standard_normal((11, *SHAPE)), xp)
+    _, grads = gan.discriminator_loss_and_grads(x, gan.noise(5, 1), noise, 2)
     Adam(gan.discriminator.params).step(grads)
-    _, grads = gan.generator_loss_and_grads(gan.noise(4, 2))
+    _, grads = gan.generator_loss_and_grads(gan.noise(4, 2), noise[:4])
     Adam(gan.generator.params).step(grads)
     return [*gan.generator.params.values(),
             *gan.discriminator.params.values(), gan.sample(3, 1)]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from common.command_line import (a_path, above_0, at_least, explain, parser,
-                                 run, up_to)
+from common.command_line import (a_path, above_0, at_least, at_least_0,
+                                 explain, parser, run, up_to)
 from common.own_folder import claim, own_folder
 
 DEMOS = Path(__file__).parent.parent / "demos"
@@ -236,12 +236,15 @@ def test_options():
     assert options.parse_args([]).out.as_posix() == "runs/x"
     assert "What it shows." in options.format_help()
     assert at_least(0)("0") == 0 and above_0("0.5") == 0.5
+    assert at_least_0("0") == 0 and at_least_0("2.5") == 2.5
     assert up_to(10)("10") == 10
     assert at_least(1, 5)("5") == 5 and a_path("a/b") == Path("a/b")
     for kind, bad in ((at_least(1), "0"), (at_least(1), "1.5"),
                       (at_least(1, 5), "6"),
                       (at_least(0), "9" * 5000), (up_to(10), "10.5"),
-                      (above_0, "0"), (above_0, "inf"), (above_0, "x")):
+                      (above_0, "0"), (above_0, "inf"), (above_0, "x"),
+                      (at_least_0, "-0.1"), (at_least_0, "inf"),
+                      (at_least_0, "nan"), (at_least_0, "x")):
         with pytest.raises(argparse.ArgumentTypeError, match=f"^{bad:.50} is"):
             kind(bad)
     for empty in "", " ":

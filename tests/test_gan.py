@@ -6,11 +6,9 @@ from minivae import (Adam, Dense, Flatten, Layer, ReLU, Reshape, Sequential,
                      Sigmoid, check_function)
 from minivae.backend import move, to_numpy
 from minivae.beyond.conv_gan import LeakyReLU, conv_gan
-from minivae.beyond.gan import (GAN, TEMPERATURE, discriminator_loss,
-                                generator_loss)
+from minivae.beyond.gan import GAN, discriminator_loss, generator_loss
 from minivae.beyond.r1 import r1_penalty
 from minivae.beyond.straight_through import binarize
-from minivae.beyond.weights import average_into
 from minivae.layers import sigmoid
 
 import strict_cupy
@@ -195,7 +193,7 @@ def few_images(n=16, dtype=np.float32):
 
 
 def small(seed=0, dtype=np.float32):
-    return conv_gan((8, 8, 1), 3, filters=4, rng=seed, dtype=dtype)
+    return conv_gan((8, 8, 1), 3, filters=2, rng=seed, dtype=dtype)
 
 
 def test_the_networks_fit_the_images_and_weigh_what_they_should():
@@ -223,16 +221,22 @@ def test_samples_are_what_the_generator_makes_of_noise():
     assert gan.generator.layers[0].cache is None       # nothing is kept
 
 
-@pytest.mark.parametrize("r1", [0.0, 2.5])
-def test_the_discriminators_gradients(prove, r1):
+@pytest.mark.parametrize("r1, noise", [
+    (0.0, None), (2.5, None),
+    (2.5, np.random.default_rng(0).normal(0, 0.3, (9, 8, 8, 1)))])
+def test_the_discriminators_gradients(prove, r1, noise):
     gan, x = small(dtype="float64"), few_images(5, "float64")
     z = gan.noise(4, 0)
-    made, D = binarize(gan.generator.forward(z)), gan.discriminator
+    given, made = x, binarize(gan.generator.forward(z))
+    D = gan.discriminator
+    if noise is not None:                   # D sees all of them through it
+        x, made = x + noise[:5], made + noise[5:]
     for name, p in D.params.items():        # off the kinks, where x is 0
         if name.endswith("b"):
             p += np.random.default_rng(1).uniform(0.1, 0.2, p.shape)
+    D.params["7.w"] *= 10       # slopes that differences know to more digits
     penalty = {name: g.copy() for name, g in r1_penalty(D, x)[1].items()}
-    loss, grads = gan.discriminator_loss_and_grads(x, z, r1)
+    loss, grads = gan.discriminator_loss_and_grads(given, z, noise, r1)
     assert loss == pytest.approx(float(
         discriminator_loss(D.forward(x), D.forward(made))[0]), rel=1e-12)
     pairs = {name: (p, grads[name] - r1 * penalty[name])
@@ -241,21 +245,22 @@ def test_the_discriminators_gradients(prove, r1):
         D.forward(x), D.forward(made))[0], 1.0, pairs))
 
 
-def test_the_generators_gradients_are_those_of_the_surrogate(prove):
+@pytest.mark.parametrize("noisy", [False, True])
+def test_the_generators_gradients_are_those_of_the_surrogate(prove, noisy):
     rng = np.random.default_rng(0)
     gan = GAN(Sequential([Dense(3, 6, rng=rng, dtype="float64"),
                           Reshape((2, 3, 1))]), smooth(rng))
     z = gan.noise(4, 0)
     G, D = gan.generator, gan.discriminator
     logits = G.forward(z)
-    stopped = binarize(logits) - sigmoid(logits / TEMPERATURE)
-    loss, grads = gan.generator_loss_and_grads(z)
-    assert loss == generator_loss(D.forward(binarize(logits)))[0]
+    noise = rng.standard_normal((4, 2, 3, 1)) if noisy else 0
+    stopped = binarize(logits) - sigmoid(logits) + noise
+    loss, grads = gan.generator_loss_and_grads(z, noise if noisy else None)
+    assert loss == generator_loss(D.forward(binarize(logits) + noise))[0]
     pairs = {name: (p, grads[name]) for name, p in G.params.items()}
 
     def surrogate():
-        soft = sigmoid(G.forward(z) / TEMPERATURE)
-        return generator_loss(D.forward(soft + stopped))[0]
+        return generator_loss(D.forward(sigmoid(G.forward(z)) + stopped))[0]
     prove(check_function("the generator", surrogate, 1.0, pairs))
 
 
@@ -288,7 +293,7 @@ def test_training_changes_both_and_is_the_same_from_the_same_seed():
         d, g = Adam(gan.discriminator.params), Adam(gan.generator.params)
         for step in range(2):
             d.step(gan.discriminator_loss_and_grads(
-                x, gan.noise(16, rng), 1.0 * (step == 0))[1])
+                x, gan.noise(16, rng), None, 1.0 * (step == 0))[1])
             g.step(gan.generator_loss_and_grads(gan.noise(16, rng))[1])
         return {**{f"d{k}": p for k, p in gan.discriminator.params.items()},
                 **{f"g{k}": p for k, p in gan.generator.params.items()}}
@@ -312,10 +317,25 @@ def test_images_of_another_shape_are_refused():
         gan.generator_loss_and_grads(z[:, :2])
 
 
+@pytest.mark.parametrize("shape, dtype, error, says", [
+    ((4, 8, 8, 1), "float32", ValueError, r"shape \(4, 8, 8, 1\)"),
+    ((1, 8, 8, 1), "float32", ValueError, r"shape \(1, 8, 8, 1\)"),
+    ((8, 8, 8, 1), "float64", TypeError, "float64")])
+def test_instance_noise_is_of_the_shape_of_what_it_is_added_to(
+        shape, dtype, error, says):
+    gan, z = small(), small().noise(4, 0)
+    noise = np.zeros(shape, dtype)
+    with pytest.raises(error, match=f"GAN: instance_noise .*{says}"):
+        gan.discriminator_loss_and_grads(few_images(4), z, noise)
+    if len(noise) != 4:
+        with pytest.raises(error, match=f"GAN: instance_noise .*{says}"):
+            gan.generator_loss_and_grads(z, noise)
+
+
 def test_one_image_is_enough_and_none_is_refused():
     gan = small()
     loss, grads = gan.discriminator_loss_and_grads(
-        few_images(1), gan.noise(1, 0), 1.0)
+        few_images(1), gan.noise(1, 0), None, 1.0)
     assert np.isfinite(loss)
     assert all(np.isfinite(g).all() for g in grads.values())
     with pytest.raises(ValueError, match="no image"):
@@ -336,7 +356,8 @@ def test_images_that_strides_do_not_divide_are_refused(shape):
 def test_a_weight_that_cannot_be_is_refused(r1):
     gan = small()
     with pytest.raises(ValueError, match=f"the weight of R1 is {r1}"):
-        gan.discriminator_loss_and_grads(few_images(4), gan.noise(4, 0), r1)
+        gan.discriminator_loss_and_grads(few_images(4), gan.noise(4, 0),
+                                         r1=r1)
 
 
 def test_networks_that_share_a_layer_are_refused():
@@ -365,7 +386,9 @@ def test_a_gpu_is_given_nothing_of_the_cpus(monkeypatch):
     cupy, x = strict_cupy.install(monkeypatch), few_images()
     gan, on_gpu = small(), small().to(cupy)
     z = gan.noise(16, 0)
-    for name, args in ("discriminator", (x, z, 2.0)), ("generator", (z,)):
+    noise = np.random.default_rng(1).standard_normal((32, 8, 8, 1), "float32")
+    for name, args in (("discriminator", (x, z, noise, 2.0)),
+                       ("generator", (z, noise[:16]))):
         method = f"{name}_loss_and_grads"
         loss, grads = getattr(gan, method)(*args)
         there = [a if np.isscalar(a) else move(a, cupy) for a in args]
@@ -376,8 +399,6 @@ def test_a_gpu_is_given_nothing_of_the_cpus(monkeypatch):
                                        atol=1e-4 * abs(grads[key]).max())
     Adam(on_gpu.generator.params).step(on_gpu.generator.grads)
     Adam(gan.generator.params).step(gan.generator.grads)
-    average = small(5).to(cupy).generator
-    average_into(average, on_gpu.generator, 0.5)
     made = on_gpu.sample(150, 3)
     np.testing.assert_array_equal(to_numpy(made), gan.sample(150, 3))
     assert on_gpu.to(np).sample(5, 3) == pytest.approx(gan.sample(5, 3))

@@ -63,6 +63,16 @@ def above_0(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
 
 
+def at_least_0(text: str) -> float:
+    """Read an option: a finite number of at least 0."""
+    try:
+        if 0 <= float(text) < math.inf:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text} is not a number of at least 0")
+
+
 def up_to(most: int, why: str = "") -> Callable[[str], float]:
     """Return a type for an option: a number above 0 and at most most."""
     def number(text):

@@ -1,7 +1,9 @@
 """The networks of DCGAN (Radford, Metz & Chintala 2016), for small images.
 
 Strides in place of pooling, and in the discriminator a ReLU that leaks: the
-generator learns only from what comes back through it. (No batch norm.)
+generator learns only from what comes back through it. (No batch norm; and the
+generator ends with a convolution that moves by single pixels. Where the last
+layer has a stride of 2, the strokes of digits are ragged.)
 """
 import numpy as np
 
@@ -41,11 +43,11 @@ class LeakyReLU(Layer):
 
 
 def conv_gan(image_shape: tuple = (28, 28, 1), latent_dim: int = 16, *,
-             filters: int = 32, rng: Seed = None, dtype=np.float32) -> GAN:
+             filters: int = 16, rng: Seed = None, dtype=np.float32) -> GAN:
     """DCGAN's layers, two of each kind, and a dense one of 128 in D.
 
     image_shape: (H, W, C), H and W multiples of 4, at least 8. filters: those
-    next to the image; there are twice as many farther in.
+    at full resolution; there are twice as many at half of it, and so on.
     """
     H, W, C = check_image_shape("conv_gan", image_shape)
     check_sizes("conv_gan", latent_dim=latent_dim, filters=filters)
@@ -55,14 +57,15 @@ def conv_gan(image_shape: tuple = (28, 28, 1), latent_dim: int = 16, *,
     # any other, so that there is no checkerboard (demos/strides.py)
     half = {"strides": 2, "padding": "same", **settings}
     generator = Sequential([                                 # (N, D)
-        Dense(latent_dim, h * w * 2 * F, **settings), ReLU(),
-        Reshape((h, w, 2 * F)),                              # (N, h, w, 2F)
-        Conv2DTranspose(2 * F, F, 4, **half), ReLU(),        # (N, 2h, 2w, F)
-        Conv2DTranspose(F, C, 4, **half)])                   # (N, H, W, C)
+        Dense(latent_dim, h * w * 4 * F, **settings), ReLU(),
+        Reshape((h, w, 4 * F)),                              # (N, h, w, 4F)
+        Conv2DTranspose(4 * F, 2 * F, 4, **half), ReLU(),    # (N, 2h, 2w, 2F)
+        Conv2DTranspose(2 * F, F, 4, **half), ReLU(),        # (N, H, W, F)
+        Conv2D(F, C, 3, padding="same", **settings)])        # (N, H, W, C)
     discriminator = Sequential([                             # (N, H, W, C)
-        Conv2D(C, F, 4, **half), LeakyReLU(),                # (N, 2h, 2w, F)
-        Conv2D(F, 2 * F, 4, **half), LeakyReLU(),            # (N, h, w, 2F)
-        Flatten(), Dense(h * w * 2 * F, 128, **settings), LeakyReLU(),
+        Conv2D(C, 2 * F, 4, **half), LeakyReLU(),            # (N, 2h, 2w, 2F)
+        Conv2D(2 * F, 4 * F, 4, **half), LeakyReLU(),        # (N, h, w, 4F)
+        Flatten(), Dense(h * w * 4 * F, 128, **settings), LeakyReLU(),
         Dense(128, 1, **settings)])                          # (N, 1)
     return GAN(generator, discriminator)
 

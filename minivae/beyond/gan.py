@@ -8,7 +8,8 @@ worth depends on how good the other is at the moment.
 
 Real pixels are black or white here; so G's are made so, too, by
 straight_through.py. Else grey pixels would give every made image away, and G
-would learn to avoid grey, not to draw. conv_gan.py has networks for images,
+would learn to avoid grey, not to draw. For the same reason D can be shown all
+images through noise: instance_noise.py. conv_gan.py has networks for images,
 demos/gan.py the loop.
 """
 import math
@@ -20,10 +21,9 @@ from ..backend import Array, Seed, get_xp, move
 from ..checks.arrays import check_array, check_sizes
 from ..layers import Layer, check_layers
 from ..losses import bernoulli_logpdf
+from .instance_noise import add_noise
 from .r1 import r1_penalty
 from .straight_through import binarize, binarize_backward
-
-TEMPERATURE = 3.0     # of the sigmoid that the generator learns through
 
 
 # ---- what either of them wants ---------------------------------------------
@@ -81,21 +81,24 @@ class GAN:
 
     def discriminator_loss_and_grads(
             self, x: Array, z: Array,
+            instance_noise: Array | None = None,
             r1: float = 0.0) -> tuple[Array, dict]:
         """Return D's loss on real images x and on those made of noise z.
 
-        x is (N, ...), z (M, D). r1: the weight of r1_penalty, which its
-        gradients, by name, then include, and the loss does not. Raises
-        ValueError where there is no image, or r1 is below 0.
+        x is (N, ...), z (M, D). instance_noise, (N + M, ...), is added to
+        what D sees. r1: the weight of r1_penalty, which its gradients, by
+        name, then include, and the loss does not. Raises ValueError where
+        there is no image, or r1 is below 0.
         """
         if not 0 <= r1 < math.inf:
             raise ValueError(f"GAN: the weight of R1 is {r1}, but a number "
                              "of at least 0 was expected")
         made = binarize(self.generator.forward(z))
         check_array("GAN", "the made images", made, ("M", *x.shape[1:]), x)
-        penalty = r1_penalty(self.discriminator, x)[1] if r1 else {}
         xp, N = get_xp(x), len(x)
-        logits = self.discriminator.forward(xp.concatenate([x, made]))
+        seen = add_noise(xp.concatenate([x, made]), instance_noise)
+        penalty = r1_penalty(self.discriminator, seen[:N])[1] if r1 else {}
+        logits = self.discriminator.forward(seen)
         loss, dreal, dmade = discriminator_loss(logits[:N], logits[N:])
         self.discriminator.backward_params(xp.concatenate([dreal, dmade]))
         grads = self.discriminator.grads
@@ -103,19 +106,22 @@ class GAN:
             grads[name] += r1 * g
         return loss, grads
 
-    def generator_loss_and_grads(self, z: Array) -> tuple[Array, dict]:
+    def generator_loss_and_grads(
+            self, z: Array, instance_noise: Array | None = None,
+    ) -> tuple[Array, dict]:
         """Return G's loss on noise z (N, D), and its gradients by name.
 
-        They come through D, which stays as it is, and straight through the
-        step from logits to pixels: see straight_through.py. Raises ValueError
-        where there is no noise.
+        instance_noise, (N, ...), is added to what D sees. The gradients come
+        through D, which stays as it is, and straight through the step from
+        logits to pixels: see straight_through.py. Raises ValueError where z
+        is empty.
         """
         logits = self.generator.forward(z)
-        made = self.discriminator.forward(binarize(logits))
+        made = self.discriminator.forward(
+            add_noise(binarize(logits), instance_noise))
         loss, dmade = generator_loss(made)
         dimages = self.discriminator.backward(dmade)
-        dlogits = binarize_backward(dimages, logits, TEMPERATURE)
-        self.generator.backward_params(dlogits)
+        self.generator.backward_params(binarize_backward(dimages, logits))
         return loss, self.generator.grads
 
     def sample(self, n: int = 100, rng: Seed = None) -> Array:

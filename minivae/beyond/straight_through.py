@@ -29,17 +29,11 @@ def binarize(logits: Array) -> Array:
     return (logits > 0).astype(logits.dtype)
 
 
-def binarize_backward(dy: Array, logits: Array,
-                      temperature: float = 1.0) -> Array:
-    """Return dlogits as if y were s = σ(logits/temperature): all (N, ...).
-
-    Far from 0 that vanishes; at a higher temperature pixels can still change
-    that are nearly decided. Raises ValueError unless it is above 0.
-    """
+def binarize_backward(dy: Array, logits: Array) -> Array:
+    """Return dlogits as if y were s = σ(logits): all (N, ...)."""
     check_same("binarize_backward", ("N", ...), logits=logits, dy=dy)
-    check_temperature("binarize_backward", temperature)
-    s = sigmoid(logits / temperature)
-    return dy * s * (1 - s) / temperature
+    s = sigmoid(logits)
+    return dy * s * (1 - s)
 
 
 def gumbel_one_hot(logits: Array, gumbel: Array) -> Array:
@@ -65,14 +59,9 @@ def gumbel_one_hot_backward(dy: Array, logits: Array, gumbel: Array,
     """
     check_same("gumbel_one_hot_backward", ("N", ...), logits=logits,
                gumbel=gumbel, dy=dy)
-    check_temperature("gumbel_one_hot_backward", temperature)
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"gumbel_one_hot_backward: temperature is "
+                         f"{temperature}, but a number above 0 was expected")
     s = get_xp(dy).exp(log_softmax((logits + gumbel) / temperature))
     # softmax's Jacobian: ∂s[j]/∂l[k] = s[j]·(1[j = k] − s[k])/temperature
     return s * (dy - (s * dy).sum(axis=-1, keepdims=True)) / temperature
-
-
-def check_temperature(caller: str, temperature: float) -> None:
-    """Refuse a temperature that is not a finite number above 0."""
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"{caller}: temperature is {temperature}, but a "
-                         "number above 0 was expected")

@@ -1,4 +1,4 @@
-"""Trained weights: averaged, written to a file, and those that ship."""
+"""Trained weights: written to a file, and those that ship."""
 import hashlib
 import io
 from pathlib import Path
@@ -9,8 +9,6 @@ import numpy as np
 from ..backend import to_numpy
 from ..datasets.embedded import read_embedded
 from ..files import write_file
-from ..layers import Layer
-from ..vae import VAE
 
 NAMES = "fashion", "mnist"          # of the images that all of them know
 
@@ -56,18 +54,3 @@ def read_weights(name: str, kind: str, network: Any) -> None:
                          "than this one; train it again")
     for key, p in params.items():
         p[...] = arrays[key]
-
-
-def average_into(average: Layer, network: Layer | VAE, share: float) -> None:
-    """Move a network's running average, of the same layers, by a share.
-
-    average ← average + share·(network − average), for every parameter: what
-    lies 1/share steps back counts for 1/e. Raises ValueError unless share is
-    above 0 and at most 1.
-    """
-    if not 0 < share <= 1:
-        raise ValueError(f"average_into: share is {share}, but a number above "
-                         "0 and at most 1 was expected")
-    new = network.params
-    for name, p in average.params.items():
-        p += share * (new[name] - p)

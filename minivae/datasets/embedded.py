@@ -18,10 +18,10 @@ SHA256 = {                   # of the files: pack.py makes them
     "mnist_features": "2ac8daf2f8223c0caec3938119d85398"
                       "f3363f4f184d3e7ca622730202f9cbdd",
     # by demos/gan.py
-    "fashion_gan": "6e2d9704298106c3894ad1322c70e1cb"
-                   "45864cf8aa044f8154eae6797968ec52",
-    "mnist_gan": "7a9ac0c9b09d62dd6868dd4a77618c27"
-                 "af2e6d162255a659a98eaa4b38cd96c8",
+    "fashion_gan": "b2d7588ea6fa4b6c0dcfd860dbd11ca1"
+                   "c41f0370c01533018c2bc7cf923cca84",
+    "mnist_gan": "b9183b8cf37e7834c5e9c3d5506d7461"
+                 "9c0fa93cd5ceeb816fbfce162ab6e6f0",
     # by demos/vq_vae.py, with the seed 0
     "fashion_vqvae": "b7433b23347cf6103ee2da2b80984f4b"
                      "533407f8c2bfbc2afc776028884944ce",
