@@ -11,6 +11,7 @@ A place holds one of K values: 2 for black and white, or the codes of a
 discrete VAE, whose prior this is.
 """
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..backend import Array, Seed, get_xp, move
 from ..checks.arrays import check_sizes
@@ -32,9 +33,8 @@ class PixelCNN(Sequential):
     places: it is told where each place is, its row and column from -1 to 1,
     in two channels behind the codes'. What sees fewer rows than an image has
     knows that from nothing else, and begins a new digit below the first.
-    conditional: it is told more than the codes before, a condition
-    (N, H, W, filters), such as a network makes of other codes; see Beside. It
-    stands in x's last channels.
+    conditional: it is told of a condition, too, (N, H, W, filters) in x's last
+    channels, such as a network makes of other codes; see Beside.
     """
 
     def __init__(self, K: int, filters: int = 32, blocks: int = 3, *,
@@ -86,6 +86,7 @@ class PixelCNN(Sequential):
         """That of the parameters, and of all that is computed."""
         return self.params["0.w"].dtype
 
+    @threadpool_limits.wrap(limits=1)   # small products: others would wait
     def sample(self, n: int, height: int, width: int, rng: Seed = None, *,
                condition: Array = None, known: Array = None) -> Array:
         """Draw n images of codes, (n, height, width).
@@ -135,8 +136,7 @@ def reach_of(layer: Layer) -> int:
 
 def pixel_cnn(rng: Seed = None) -> PixelCNN:
     """A PixelCNN of black and white images: 0 is white, 1 black."""
-    return PixelCNN(2, filters=32, blocks=4, reach=11, places=True,
-                    rng=rng)
+    return PixelCNN(2, filters=32, blocks=4, reach=11, places=True, rng=rng)
 
 
 def load_pixelcnn(name: str) -> PixelCNN:
