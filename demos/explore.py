@@ -6,8 +6,9 @@
 Writes a page, explorer.html, with the decoder inside, and opens it in your
 browser: move over the plane, and see what each code decodes to. It needs no
 server and no network, and can be sent by mail. The checkpoint beside a model
-says what its images were, and how its landscape grew. With --matplotlib, a
-window does the same.
+says what its images were, and how its landscape grew. Of Fashion-MNIST and
+MNIST, there are draws of other models, too (minivae/beyond). With
+--matplotlib, a window shows the plane.
 """
 if __name__ == "__main__":
     import common.ctrl_c     # noqa: F401
@@ -16,13 +17,17 @@ import argparse
 import webbrowser
 from pathlib import Path
 
+from tqdm import tqdm
+
 from minivae.extras.explorer import Frame, write_page
 from minivae.extras.explorer.window import open_window
 from minivae.extras.figures.frames import bare_landscape, from_png, title_of
 
 from common.command_line import a_name, a_path, run
-from common.models import find_model
+from common.models import SHIPPED, find_model
+from common.relatives import RELATIVES, relative
 
+DRAWS = 60                   # of each relative
 PAGE = Path("runs/explore/explorer.html")
 
 
@@ -41,7 +46,7 @@ def main(args):
     args.out.parent.mkdir(parents=True, exist_ok=True)
     frames = [Frame(title_of(png), bare_landscape(from_png(png)))
               for png in pngs]
-    count = write_page(args.out, vae, title, data, frames)
+    count = write_page(args.out, vae, title, data, frames, draws(title))
     print(f"""\
 {args.out}: {args.out.stat().st_size / 1e6:.2f} MB,
 with {count:,} test images and {len(frames)} pictures of training
@@ -50,6 +55,15 @@ Look at {args.out} in a browser: move over the plane,
 and its codes become images.""")
     if args.open:
         webbrowser.open(args.out.resolve().as_uri())
+
+
+def draws(title):
+    """Return what the relatives draw that know the same images, by name."""
+    names = [name for name, images in SHIPPED.items() if images == title]
+    bar = tqdm([(name, kind) for name in names for kind in RELATIVES],
+               "draws", leave=False, disable=None)
+    return {RELATIVES[kind]: relative(name, kind).draw(DRAWS, 0)
+            for name, kind in bar}
 
 
 def parse_arguments():

@@ -211,6 +211,29 @@ def test_explore_knows_the_run_beside_a_model(monkeypatch, tmp_path, capsys):
         "before training", "epoch 1, after batch 1", "after epoch 1"]
 
 
+def test_explore_draws_what_relatives_know_the_same_images(monkeypatch,
+                                                           tmp_path):
+    demo = load("explore.py")
+    monkeypatch.setattr(demo, "DRAWS", 3)
+    draws = demo.draws("MNIST")
+    assert list(draws) == ["discrete VAE", "VQ-VAE-2", "PixelCNN", "GAN"]
+    np.testing.assert_array_equal(
+        draws["GAN"], load_pretrained("mnist", "gan").sample(3, 0))
+    assert (draws["GAN"] != demo.draws("Fashion-MNIST")["GAN"]).any()
+    assert demo.draws("flags") == {}
+
+    write_page(tmp_path / "a.html", load_pretrained("mnist"), "MNIST",
+               relatives=draws)
+    for part, images in zip(parts_of(tmp_path / "a.html")["relatives"],
+                            draws.values(), strict=True):
+        assert (part["count"], part["columns"]) == (3, 50)
+        sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(
+            part["sprite"].split(",")[1]))))
+        assert sheet.shape == (28, 50 * 28)
+        np.testing.assert_allclose(sheet[:, 56:84] / 255, images[2, ..., 0],
+                                   atol=0.002)
+
+
 def test_explore_names_images_of_ones_own(monkeypatch, tmp_path):
     pictures(tmp_path / "flags", size=(8, 8))
     train, run = load("train_fashion.py"), tmp_path / "run"
@@ -364,9 +387,9 @@ def browser():
 @pytest.fixture
 def page(browser, tmp_path):
     """Open the page of a VAE; afterwards nothing must have gone wrong."""
-    def open_page(vae, data=None, frames=(), title="a test"):
+    def open_page(vae, data=None, frames=(), title="a test", relatives={}):
         path = tmp_path / "a.html"
-        write_page(path, vae, title, data, frames)
+        write_page(path, vae, title, data, frames, relatives)
         browser.get(path.as_uri())
         return browser
     yield open_page
@@ -532,8 +555,8 @@ def test_a_click_takes_the_test_image_under_it(page):
         ).perform()
     chosen = browser.execute_script("return state.chosen")
     assert chosen >= 0
-    shown = browser.execute_script("return Array.from(inputImage(arguments[0])"
-                                   ")", chosen)
+    shown = browser.execute_script(
+        "return Array.from(cutOut(points, arguments[0]))", chosen)
     np.testing.assert_array_equal(np.reshape(shown, (8, 8, 1)),
                                   data.test_images[chosen])
     assert browser.find_element("id", "input-name").text == data.class_names[
@@ -551,6 +574,22 @@ def test_a_click_takes_the_test_image_under_it(page):
     assert image_of(browser, "sample") != sample
 
 
+# of the cell in each corner, which of the four pixels have ink
+CORNERS = """
+    const copy = document.createElement("canvas"), size = plane.width / 24;
+    copy.width = copy.height = plane.width;
+    const brush = copy.getContext("2d", { willReadFrequently: true });
+    brush.drawImage(background, 0, 0);
+    const dark = (row, column) => {
+      const [r, , , painted] = brush.getImageData(
+        column * size, row * size, 1, 1).data;
+      return painted ? Number(r < 128) : null;
+    };
+    return [0, 23].map((row) => [0, 23].map((column) =>
+      [0.1, 0.9].map((down) => [0.1, 0.9].map((across) =>
+        dark(row + down, column + across)))));"""
+
+
 @in_a_browser
 def test_the_plane_is_the_right_way_up(page):
     ink = np.array([[[[0], [1]], [[0], [0]]], [[[0], [0]], [[0], [1]]]] * 2,
@@ -566,22 +605,8 @@ def test_the_plane_is_the_right_way_up(page):
     assert right[0] > x and right[1] == pytest.approx(y)
     assert up[1] < y and up[0] == pytest.approx(x)   # rows go down a canvas
 
-    # of the cell in each corner, which of the four pixels have ink
-    corners = """
-        const copy = document.createElement("canvas"), size = plane.width / 24;
-        copy.width = copy.height = plane.width;
-        const brush = copy.getContext("2d", { willReadFrequently: true });
-        brush.drawImage(background, 0, 0);
-        const dark = (row, column) => {
-          const [r, , , painted] = brush.getImageData(
-            column * size, row * size, 1, 1).data;
-          return painted ? Number(r < 128) : null;
-        };
-        return [0, 23].map((row) => [0, 23].map((column) =>
-          [0.1, 0.9].map((down) => [0.1, 0.9].map((across) =>
-            dark(row + down, column + across)))));"""
-    wait_until(lambda: None not in np.array(browser.execute_script(corners)))
-    assert browser.execute_script(corners) == [
+    wait_until(lambda: None not in np.array(browser.execute_script(CORNERS)))
+    assert browser.execute_script(CORNERS) == [
         [[[1, 0], [0, 1]], [[0, 1], [0, 1]]],          # above: z[1] > 0
         [[[1, 0], [1, 0]], [[0, 1], [1, 0]]]]          # below
 
@@ -616,13 +641,7 @@ def test_the_plane_is_painted_from_its_parts(page, screen):
     def place(z):
         return [(1 + z[..., 0] / reach) / 2 * width,
                 (1 - z[..., 1] / reach) / 2 * width]
-    before = painted(browser)
-    assert before[0] == ["fillRect", "#ffffff", 1, [0, 0, width, width]]
-    assert [[alpha, *what] for name, _, alpha, what in before
-            if name == "drawImage"] == [
-        [0.4, "background", 0, 0], [1, "dots", 0, 0]]
-    assert "ellipse" not in [name for name, *_ in before]
-    check_ticks(before, place, width)
+    check_first(painted(browser), place, width)
 
     a, b = np.array([[1.0, 1, 0, 0.5], [-1, 2, 1, 0]])
     browser.execute_script("""
@@ -639,11 +658,7 @@ def test_the_plane_is_painted_from_its_parts(page, screen):
         *place(mu[7]), *np.exp(logvar[7, :2] / 2) * width / (2 * reach), 0, 0,
         2 * math.pi], 1e-4)
     check_marks(of, place, a, b, unit)
-    lines = " ".join(name for name, *_ in calls
-                     if name in ("beginPath", "stroke", "fill"))
-    assert "beginPath beginPath" not in lines        # each is drawn
-    assert not lines.endswith("beginPath")
-
+    check_lines(calls)
     images = [vae.decode(z[None].astype("f4"), True)[0]
               for z in np.linspace(a, b, 12)]
     assert_shown(browser, "strip", np.concatenate(images, axis=1))
@@ -665,6 +680,24 @@ def test_boxes_say_what_the_plane_shows(page):
         assert browser.execute_script(click, box) > 0
         assert [[alpha, *what] for name, _, alpha, what in painted(browser)
                 if name == "drawImage"] == left
+
+
+def check_first(calls, place, width):
+    """Before anything is chosen: landscape, dots and axes."""
+    assert calls[0] == ["fillRect", "#ffffff", 1, [0, 0, width, width]]
+    assert [[alpha, *what] for name, _, alpha, what in calls
+            if name == "drawImage"] == [
+        [0.4, "background", 0, 0], [1, "dots", 0, 0]]
+    assert "ellipse" not in [name for name, *_ in calls]
+    check_ticks(calls, place, width)
+
+
+def check_lines(calls):
+    """Each path that is begun must be drawn."""
+    lines = " ".join(name for name, *_ in calls
+                     if name in ("beginPath", "stroke", "fill"))
+    assert "beginPath beginPath" not in lines
+    assert not lines.endswith("beginPath")
 
 
 def check_ticks(calls, place, width):
@@ -827,7 +860,7 @@ def test_grey_and_colour_come_through_exactly(page):
     data = dataset((8, 12, 3), np.uint8)
     browser = page(vae, data)
     wait_until(lambda: browser.execute_script(LOADED))
-    shown = browser.execute_script("return Array.from(inputImage(129))")
+    shown = browser.execute_script("return Array.from(cutOut(points, 129))")
     np.testing.assert_allclose(np.reshape(shown, (8, 12, 3)),
                                data.test_images[129] / 255, 1e-6)
     frame = browser.find_element("id", "frame")
@@ -873,6 +906,30 @@ def test_the_way_is_that_of_paths(page, way):
             return [0, 0.25, 0.5, 0.75, 1].map(onTheWay);""", a, b)
         want = getattr(paths, way)(np.array(a), np.array(b), 5)
         np.testing.assert_allclose(got, want, atol=1e-12)
+
+
+@in_a_browser
+def test_draws_of_relatives_are_shown_in_turn(page, screen):
+    draws = np.random.default_rng(0).integers(0, 256, (2, 30, 8, 12, 1)) / 255
+    browser = page(four_numbers(), relatives={"one": draws[0],
+                                              "other": draws[1]})
+    wait_until(lambda: browser.execute_script(
+        "return data.relatives.every(({ sheet }) => sheet.complete)"))
+    names = browser.find_elements("css selector", "#relatives p")
+    assert [name.text for name in names] == ["one", "other"]
+    browser.execute_script("data.relatives.forEach(({ strip }, i) => {"
+                           "strip.id = `strip-${i}`; })")
+    chosen, colours = np.arange(12), {}
+    for _ in range(4):                       # the last of them begin anew
+        for i, images in enumerate(draws):
+            assert_shown(browser, f"strip-{i}", np.concatenate(
+                images[chosen], axis=1), **colours)
+        chosen = (chosen + 12) % 30
+        browser.find_element("id", "draw-others").click()
+    screen(1280, 900, 1, "dark")
+    wait_until(lambda: browser.execute_script("return paper[0] < 128"))
+    assert_shown(browser, "strip-1", np.concatenate(
+        draws[1, chosen], axis=1), (26, 27, 30), (242, 242, 238))
 
 
 @in_a_browser
@@ -1103,7 +1160,8 @@ def test_the_python_beside_it_can_be_read(page):
 @in_a_browser
 def test_without_images_their_card_is_hidden(page):
     browser = page(conv_vae((8, 8, 1), filters=2))
-    for id in "point-card", "show-points", "timeline-card":
+    for id in ("point-card", "show-points", "timeline-card",
+               "relatives-card"):
         assert not browser.find_element("id", id).is_displayed()
     assert browser.execute_script("return REACH") == 3
     assert [what for name, _, alpha, what in painted(browser)

@@ -8,7 +8,7 @@ import inspect
 import io
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -44,21 +44,26 @@ class Frame(NamedTuple):
 
 
 def write_page(path: str | Path, vae: VAE, title: str,
-               data: Dataset | None = None, frames: Sequence[Frame] = ()
-               ) -> int:
+               data: Dataset | None = None, frames: Sequence[Frame] = (),
+               relatives: Mapping[str, np.ndarray] = {}) -> int:
     """Write the page of a VAE and return how many test images it shows.
 
     data: its test images are shown as points, as many as there is room for.
-    frames: of its training; if there are many, some, evenly spread. Raises
-    ValueError for a VAE that it cannot show; then, and where writing fails, a
-    page that was there before is kept.
+    frames: of its training; if there are many, some, evenly spread. relatives:
+    what other models have drawn, by their names; images (N, H, W, C) in 0..1.
+    Raises ValueError for a VAE that it cannot show; then, and where writing
+    fails, a page that was there before is kept.
     """
     chosen = np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES))
     parts = {"title": title, "latentDim": vae.latent_dim,
              "layers": layers(vae), "python": python_sources(),
              "weights": base64_of(to_numpy(flatten(vae.decoder.params))),
              "frames": [{"title": frame.title, "image": frame_url(frame)}
-                        for frame in (frames[i] for i in chosen.astype(int))]}
+                        for frame in (frames[i] for i in chosen.astype(int))],
+             "relatives": [{"name": name, "count": len(images),
+                            "columns": SPRITE_COLUMNS,
+                            "sprite": sprite(to_bytes(images))}
+                           for name, images in relatives.items()]}
     count = 0
     if data and len(data.test_images):
         count = min(MOST_POINTS, len(data.test_images),
@@ -167,6 +172,11 @@ def sprite(images: np.ndarray) -> str:
     if C == 1:
         sheet = sheet[..., 0]
     return url(Image.fromarray(sheet), "PNG", optimize=True)
+
+
+def to_bytes(images: np.ndarray) -> np.ndarray:
+    """Return images in 0..1 as the bytes of a picture, 0..255."""
+    return np.round(255 * images).astype(np.uint8)
 
 
 def frame_url(frame: Frame) -> str:

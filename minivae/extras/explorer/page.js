@@ -33,13 +33,18 @@ function floats(text) {
   return new Float32Array(bytes(text).buffer);
 }
 
-function readPoints({ mu, logvar, labels, names, colours, sprite, columns }) {
+/* A picture with many images, which is used when it has come. */
+function sheetOf(sprite, use) {
   const sheet = new Image();
   sheet.src = sprite;
-  sheet.onload = () => draw();
+  sheet.onload = use;
+  return sheet;
+}
+
+function readPoints({ mu, logvar, labels, names, colours, sprite, columns }) {
   return { mu: floats(mu), logvar: floats(logvar), labels: bytes(labels),
            names: names.map((name) => name.trim() || "(no name)"), colours,
-           sheet, columns, count: bytes(labels).length };
+           sheet: sheetOf(sprite, () => draw()), columns, count: bytes(labels).length };
 }
 
 function reach() {
@@ -98,14 +103,14 @@ function toPixels(image) {
   return pixels;
 }
 
-/* The image of test image i, cut out of the sheet. */
-function inputImage(i) {
+/* Image i of a sheet, cut out of it. */
+function cutOut({ sheet, columns }, i) {
   const canvas = document.createElement("canvas");
   canvas.width = W;
   canvas.height = H;
   const brush = canvas.getContext("2d", { willReadFrequently: true });
-  brush.drawImage(points.sheet, (i % points.columns) * W,
-                  Math.floor(i / points.columns) * H, W, H, 0, 0, W, H);
+  brush.drawImage(sheet, (i % columns) * W, Math.floor(i / columns) * H,
+                  W, H, 0, 0, W, H);
   const pixels = brush.getImageData(0, 0, W, H).data;
   return Float32Array.from({ length: H * W * C }, (_, k) =>
     pixels[4 * Math.floor(k / C) + (k % C)] / 255);
@@ -290,13 +295,17 @@ function onTheWay(t) {
 }
 
 function drawStrip() {
-  const strip = $("strip"), brush = strip.getContext("2d");
+  paintStrip($("strip"), state.a && state.b
+    && ((k) => decoder.decode(onTheWay(k / (STEPS - 1)))));
+}
+
+/* Paint the images of a strip, if there are any, side by side. */
+function paintStrip(strip, imageOf) {
   strip.width = STEPS * W;
   strip.height = H;
-  if (!state.a || !state.b) return;
-  for (let k = 0; k < STEPS; k++) {
-    const image = decoder.decode(onTheWay(k / (STEPS - 1)));
-    brush.putImageData(toPixels(image), k * W, 0);
+  const brush = strip.getContext("2d");
+  for (let k = 0; imageOf && k < STEPS; k++) {
+    brush.putImageData(toPixels(imageOf(k)), k * W, 0);
   }
 }
 
@@ -335,7 +344,7 @@ function choose(i) {
   state.chosen = i;
   $("point").hidden = $("noise").hidden = false;
   $("no-point").hidden = true;
-  show($("input"), inputImage(i));
+  show($("input"), cutOut(points, i));
   show($("reconstruction"), decoder.decode(mean(i)));
   $("input-name").textContent = points.names[points.labels[i]];
   addNoise();
@@ -362,6 +371,18 @@ function nearestPoint(x, y) {
     if (far < least) [best, least] = [i, far];
   }
   return best;
+}
+
+// ---- draws of other models --------------------------------------------------
+
+let asked = 0;               // how often for others
+
+function drawRelatives() {
+  for (const relative of data.relatives) {
+    if (!relative.sheet.complete) continue;
+    paintStrip(relative.strip, (k) =>
+      cutOut(relative, (asked * STEPS + k) % relative.count));
+  }
 }
 
 // ---- the code ---------------------------------------------------------------
@@ -461,6 +482,10 @@ $("draw").addEventListener("click", () => {
   state.eps = Float64Array.from({ length: D }, normal);
   addNoise();
 });
+$("draw-others").addEventListener("click", () => {
+  asked += 1;
+  drawRelatives();
+});
 $("any-point").addEventListener("click", () => {
   choose(Math.floor(points.count * Math.random()));
 });
@@ -471,6 +496,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   [paper, ink] = [shade("--paper"), shade("--ink")];
   paintLandscape();
   drawStrip();
+  drawRelatives();
   const { z } = state;
   if (state.chosen >= 0) choose(state.chosen);
   moveTo(z);                                     // which choose has moved
@@ -535,6 +561,16 @@ function buildAxes() {
   }
 }
 
+function buildRelatives() {
+  $("relatives-card").hidden = !data.relatives.length;
+  for (const relative of data.relatives) {
+    relative.strip = element("canvas", { className: "strip", role: "img",
+      ariaLabel: `Draws: ${relative.name}` });
+    relative.sheet = sheetOf(relative.sprite, drawRelatives);
+    $("relatives").append(element("p", {}, relative.name, relative.strip));
+  }
+}
+
 function buildTimeline() {
   if (!data.frames.length) return;
   const slider = $("timeline");
@@ -584,6 +620,7 @@ if (points) buildLegend();
 $("point-card").hidden = !points;
 $("show-points").parentElement.hidden = !points;
 buildAxes();
+buildRelatives();
 buildTimeline();
 buildPython();
 drawStrip();
