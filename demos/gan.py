@@ -37,8 +37,9 @@ from minivae.beyond.weights import round_to_half, write_weights
 from minivae.data import to_float
 from minivae.plots import pixels, save_frame, show, tile
 
-from common.command_line import at_least, at_least_0, parser, run
+from common.command_line import at_least_0, run
 from common.own_folder import own_folder
+from common.relatives_options import relatives_parser
 from common.sample_scores import Judge
 
 RATE_D, RATE_G, BATCH = 3e-4, 8e-4, 64
@@ -178,22 +179,14 @@ scores.png has the classes{", and the scores during training" * bool(log)}.""")
 
 
 def parse_arguments():
-    options = parser(__doc__, "runs/gan", limit=60000)
+    options = relatives_parser(__doc__, "runs/gan", steps=4000, quick=500,
+                               least=LOOKS)
     add = options.add_argument
-    add("--images", choices=sorted(LOADERS), default="fashion",
-        help="what to draw (fashion)")
-    add("--steps", type=at_least(LOOKS, 10 ** 6), metavar="N",
-        help="steps of training (4000)")
     add("--noise", type=at_least_0, default=0.3, metavar="S",
         help="standard deviation of the instance noise (0.3)")
     add("--r1", type=at_least_0, default=10.0, metavar="W",
         help="weight of the penalty on D's slope, at every fourth step (10)")
-    add("--quick", action="store_true", help="500 steps")
-    add("--shipped", action="store_true",
-        help="train nothing: look at the generator that ships")
-    args = options.parse_args()
-    args.steps = args.steps or (500 if args.quick else 4000)
-    return args
+    return options.parse_args()
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ from minivae.beyond.weights import round_to_half, write_weights
 from minivae.extras.figures.rows import save_images
 from minivae.plots import pixels, save_frame, show, tile
 
-from common.command_line import at_least, parser, run
+from common.command_line import run
 from common.own_folder import own_folder
+from common.relatives_options import relatives_parser
 
 TIMES = 4               # that an image is completed
 
@@ -134,18 +135,8 @@ halves.""")
 
 
 def parse_arguments():
-    options = parser(__doc__, "runs/pixelcnn", limit=60000)
-    add = options.add_argument
-    add("--images", choices=sorted(LOADERS), default="fashion",
-        help="what to draw (fashion)")
-    add("--steps", type=at_least(1, 10 ** 6), metavar="N",
-        help="steps of training (14000)")
-    add("--quick", action="store_true", help="1,000 steps")
-    add("--shipped", action="store_true",
-        help="train nothing: look at the model that ships")
-    args = options.parse_args()
-    args.steps = args.steps or (1000 if args.quick else 14000)
-    return args
+    return relatives_parser(__doc__, "runs/pixelcnn",
+                            steps=14000, quick=1000).parse_args()
 
 
 if __name__ == "__main__":

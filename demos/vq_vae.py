@@ -36,12 +36,15 @@ from minivae.data import batches, to_float
 from minivae.plots import pixels, save_frame, show, tile
 from minivae.train import evaluate
 
-from common.command_line import at_least, parser, run
+from common.command_line import run
 from common.own_folder import own_folder
+from common.relatives_options import relatives_parser
 from common.sample_scores import Judge
 
 KNOWN_ROWS = 2, 3  # of 4 and 7 rows of codes, those that an upper half decides
 AGAIN = 6          # draws for each row of a picture
+QUICK = 500        # steps: after so few, FEW draws are judged, else MANY
+FEW, MANY = 1000, 10000
 
 
 # ---- training and measuring ------------------------------------------------
@@ -170,9 +173,10 @@ def main(args):
         round_to_half(model.to(np))
         write_weights(args.out / "vqvae.npz", model, "float16")
     print_bound(model, data.test_images, args.images)
+    draws = MANY if args.steps > QUICK else FEW
     scores = Judge(load_classifier(args.images), data.test_images).look(
-        draw_many(model, args.draws, rng))
-    print(f"\n{args.draws:,} draws, each pixel as is the more probable: "
+        draw_many(model, draws, rng))
+    print(f"\n{draws:,} draws, each pixel as is the more probable: "
           f"Fréchet distance {scores.distance:.1f},\nprecision "
           f"{scores.precision:.2f}, recall {scores.recall:.2f}")
     draw(args, model, data, rng)
@@ -181,18 +185,8 @@ def main(args):
 
 
 def parse_arguments():
-    options = parser(__doc__, "runs/vq_vae", limit=60000)
-    add = options.add_argument
-    add("--images", choices=sorted(LOADERS), default="fashion",
-        help="what to draw (fashion)")
-    add("--steps", type=at_least(1, 10 ** 6), metavar="N",
-        help="steps of training, for codes and for their prior (3000)")
-    add("--quick", action="store_true", help="500 steps, 1,000 draws")
-    add("--shipped", action="store_true", help="train nothing: use what ships")
-    args = options.parse_args()
-    args.steps = args.steps or (500 if args.quick else 3000)
-    args.draws = 1000 if args.quick else 10000
-    return args
+    options = relatives_parser(__doc__, "runs/vq_vae", steps=3000, quick=QUICK)
+    return options.parse_args()
 
 
 if __name__ == "__main__":

@@ -53,6 +53,12 @@ def test_a_class_that_is_left_out_is_found_missing(mnist, judge):
     assert scores.recall < full.recall and scores.precision > 0.7
 
 
+def test_a_class_with_less_than_a_quarter_of_its_share_is_missing():
+    real = np.array([0.4, 0.4, 0.2])
+    made = Scores(1.0, 0.5, 0.5, np.array([0.11, 0.09, 0.8]))
+    assert made.missing(real) == [1]
+
+
 # ---- what the demo says ----------------------------------------------------
 
 def scores(distance, shares=(0.5, 0.5)):
@@ -136,9 +142,17 @@ def test_without_training_there_are_only_the_classes(monkeypatch, tmp_path,
                                                      judge, mnist):
     scores = judge.look(mnist.train_images[:100])
     for log, count in ([], 1), ([(1, scores), (2, scores)], 3):
-        assert len(drawn(monkeypatch, load("gan.py").draw_scores,
-                         tmp_path / "a.png", log, scores, judge,
-                         mnist.class_names)) == count
+        *curves, classes = drawn(
+            monkeypatch, load("gan.py").draw_scores, tmp_path / "a.png", log,
+            scores, judge, mnist.class_names)
+        assert len(curves) + 1 == count
+        bars = {bars.get_label(): bars for bars in classes.containers}
+        for name, shares in ("real", judge.shares), ("drawn", scores.shares):
+            assert [bar.get_height() for bar in bars[name]] == list(shares)
+        assert [text.get_text() for text in classes.get_xticklabels()] == list(
+            "0123456789")
+        highest = max(*judge.shares, *scores.shares)
+        assert classes.get_ylim()[1] > 1.1 * highest     # below the legend
 
 
 def test_what_ships_is_looked_at_without_training(ran, tmp_path):

@@ -55,12 +55,14 @@ def test_training_learns(demo):
 
 @pytest.mark.parametrize("name, steps, few", [
     ("pixelcnn.py", 14000, 1000), ("discrete.py", 12000, 1000),
-    ("gan.py", 1500, 300), ("vq_vae.py", 3000, 500)])
+    ("gan.py", 4000, 500), ("vq_vae.py", 3000, 500)])
 def test_steps_of_the_relatives(name, steps, few, monkeypatch):
     demo = load(name)
     for options, want in ((), steps), (["--quick"], few), (
-            ["--steps", 77], 77), (["--steps", 77, "--quick"], 77):
-        assert arguments(demo, monkeypatch, *options).steps == want
+            ["--steps", 77], 77), (["--quick", "--steps", 77], 77):
+        args = arguments(demo, monkeypatch, *options)
+        assert (args.steps, args.images, args.shipped) == (
+            want, "fashion", False)
 
 
 def test_it_prints_and_completes(demo, monkeypatch, tmp_path, capsys):

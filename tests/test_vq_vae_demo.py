@@ -163,6 +163,10 @@ def test_the_table_is_right(demo, small, images, capsys):
         assert float(found[0]) == round(perplexity(codes, 5))
         assert float(found[1]) == pytest.approx(
             -log_p.mean() / codes[0].size, abs=0.006)
+    gained = re.search(r"It reconstructs (.*) nats better, for codes that "
+                       r"cost (.*) nats more", printed)
+    assert [float(nats) for nats in gained.groups()] == pytest.approx(
+        [log_p_x.mean() - reconstruction, cost - kl], abs=0.06)
 
 
 @pytest.mark.parametrize("closer, dearer, said", [
@@ -185,14 +189,15 @@ def test_it_prints_and_draws(demo, small, name, shipped, monkeypatch,
     options = ["--shipped"] * shipped or ["--steps", 2, "--limit", 320]
     args = arguments(demo, monkeypatch, "--images", name, *options,
                      "--out", tmp_path)
-    args.draws = 300
+    demo.FEW, demo.MANY = 200, 300
     demo.main(args)
     made = {path.name for path in tmp_path.iterdir()} - {".lock"}
     assert made == {"samples.png", "levels.png", "completion.png"} | (
         set() if shipped else {"vqvae.npz"})
     assert asked == [name] * shipped
     printed = capsys.readouterr().out
-    assert "10,000 test images" in printed and "300 draws" in printed
+    assert f"\n{300 if shipped else 200} draws" in printed
+    assert "10,000 test images" in printed
     distance = float(re.search(r"distance ([\d.]+)", printed)[1])
     assert distance > 50
     if not shipped:       # what it says is of the weights that it has written

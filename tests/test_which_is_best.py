@@ -6,11 +6,12 @@ import pytest
 
 from minivae import conv_vae
 from minivae.beyond.classifier import Classifier
+from minivae.beyond.pixelcnn import load_pixelcnn
 from minivae.data import load_mnist, to_float
 from minivae.plots import decode, encode
 
 from common import fit
-from common.relatives import Model, of_vae
+from common.relatives import Model, of_vae, relative
 from common.sample_scores import Judge
 from common.yardstick import frechet
 from test_demos import arguments, load
@@ -30,6 +31,13 @@ def test_draws(demo, monkeypatch):
     for draws in 999, 60001:
         with pytest.raises(SystemExit):
             arguments(demo, monkeypatch, "--draws", draws)
+
+
+def test_a_pixelcnns_bound_is_exact():
+    x, net = load_mnist().test_images[:2], load_pixelcnn("mnist")
+    np.testing.assert_array_equal(
+        relative("mnist", "pixelcnn").bound(to_float(x), None),
+        net.log_prob(x[..., 0].astype(int)))
 
 
 def test_conventions(demo):
