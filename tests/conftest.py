@@ -1,4 +1,7 @@
-"""What the tests share: a ledger of gradient checks, printed at the end."""
+"""What the tests share: a ledger of gradient checks, printed at the end.
+
+And few images, for demos that would look at all.
+"""
 import os
 import sys
 from pathlib import Path
@@ -20,6 +23,28 @@ def prove():
         ledger.extend((row.elements, row.error) for row in report.rows)
         assert report.ok, f"\n{report}"
     return prove
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    """Let the demos of minivae/beyond have 640 images to train, 300 to test.
+
+    Returns what they load: {"mnist": load, "fashion": load}.
+    """
+    from minivae.beyond.classifier import LOADERS
+
+    def few_of(data):
+        known = [i for i, at in enumerate(data.grey_index) if at < 300]
+        known = (100 * known)[:len(data.grey_index)]
+        return data._replace(
+            train_images=data.train_images[:640],
+            train_labels=data.train_labels[:640],
+            test_images=data.test_images[:300],
+            test_labels=data.test_labels[:300],
+            grey=data.grey[known], grey_index=data.grey_index[known])
+    for name, load in list(LOADERS.items()):
+        monkeypatch.setitem(LOADERS, name, lambda load=load: few_of(load()))
+    return LOADERS
 
 
 def pytest_sessionfinish(session):

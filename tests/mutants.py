@@ -96,6 +96,7 @@ TESTS = {
     "demos/vq_vae": ["vq_vae_demo"],
     "demos/which_is_best": ["which_is_best"],
     "demos/common/relatives": ["which_is_best"],
+    "demos/common/relatives_options": ["pixelcnn_demo", "gan_demo"],
     "demos/common/sample_scores": ["gan_demo"],
     "demos/common/yardstick": ["yardstick"],
     "demos/common/fit": ["fit"],

@@ -4,6 +4,7 @@ import pytest
 
 from minivae.beyond.categorical import categorical_kl, one_hot
 from minivae.beyond.discrete import DiscreteVAE, discrete_vae
+from minivae.beyond.quantize import perplexity
 from minivae.data import load_mnist, to_float
 
 from test_demos import arguments, load
@@ -60,8 +61,8 @@ def test_the_bound_is_of_all_images(demo, small):
 
 @pytest.mark.parametrize("name, shipped", [("mnist", False),
                                            ("fashion", True)])
-def test_it_prints_bounds_and_draws(demo, small, name, shipped, monkeypatch,
-                                    tmp_path, capsys):
+def test_it_prints_bounds_and_draws(demo, small, name, shipped, few_images,
+                                    monkeypatch, tmp_path, capsys):
     asked = []
     monkeypatch.setattr(demo, "load_pretrained", lambda name: (
         asked.append(name), small(rng=1))[1])
@@ -77,10 +78,47 @@ def test_it_prints_bounds_and_draws(demo, small, name, shipped, monkeypatch,
     printed = capsys.readouterr().out
     numbers = [[float(n) for n in line.replace("±", "").split()[-4:]]
                for line in printed.splitlines() if " ± " in line]
-    for elbo, error, reconstruction, kl in numbers:
-        assert elbo == pytest.approx(reconstruction - kl, abs=0.02)
-        assert 0 < error < 3
-    assert len(numbers) == 2 and "10,000 test images" in printed
+    assert "300 test images" in printed
+    if shipped:
+        images, rng = few_images[name]().test_images, np.random.default_rng(0)
+        for model, row in zip((small(rng=1), small(rng=7)), numbers,
+                              strict=True):
+            r, kl = demo.bound(model, images, rng)
+            np.testing.assert_allclose(row, [
+                (r - kl).mean(), (r - kl).std() / 300 ** 0.5, r.mean(),
+                kl.mean()], atol=0.006)
+        codes, prices = demo.codes_and_prices(small(rng=7), images)
+        at = prices.mean(axis=0)
+        assert (f"5 codes are used as if there were {perplexity(codes, 5):.0f}"
+                f", all as frequent. A place costs {at.mean():.2f} nats, not\n"
+                f"log 5 = 1.61, from {at.min():.2f} where all is foreseen to "
+                f"{at.max():.2f}.\n") in printed
+    else:                 # what it has trained is what it writes
+        untrained = small(rng=np.random.default_rng(0)).params
+        with np.load(tmp_path / "discrete.npz") as file:
+            assert max(abs(file[key] - p).max()
+                       for key, p in untrained.items()) > 1e-3
+
+
+def test_pictures_are_of_test_images_and_draws(demo, small, few_images,
+                                               monkeypatch, tmp_path):
+    seen = {}
+    for draw in "draw_codes", "draw_samples":
+        monkeypatch.setattr(demo, draw, lambda path, *what: (
+            seen.update({path.name: what})))
+    monkeypatch.setattr(demo, "load_pretrained", lambda _: small(rng=1))
+    demo.main(arguments(demo, monkeypatch, "--images", "mnist", "--shipped",
+                        "--out", tmp_path))
+    data, vae = few_images["mnist"](), small(rng=7)
+    images = data.test_images[data.grey_index[5::10]]
+    codes, prices = demo.codes_and_prices(vae, images)
+    for found, want in zip(seen["codes.png"], (
+            images, vae.decode(codes, True), prices), strict=True):
+        np.testing.assert_array_equal(found, want)
+    together, alone = seen["samples.png"][0].values()
+    assert together.shape == alone.shape == (100, 28, 28, 1)
+    for made in together, alone:
+        assert 0 < made.min() and made.max() < 1
 
 
 def test_images_codes_and_prices_are_drawn_as_they_are(demo, monkeypatch,
@@ -88,9 +126,12 @@ def test_images_codes_and_prices_are_drawn_as_they_are(demo, monkeypatch,
     rng = np.random.default_rng(0)
     images = rng.random((3, 28, 28, 1)) < 0.5
     decoded, prices = rng.random((3, 28, 28, 1)), 4 * rng.random((3, 7, 7))
-    given, middle, price = (ax.images[0].get_array() for ax in drawn(
-        monkeypatch, demo.draw_codes, tmp_path / "a.png", images, decoded,
-        prices))
+    axes = drawn(monkeypatch, demo.draw_codes, tmp_path / "a.png", images,
+                 decoded, prices)
+    given, middle, price = (ax.images[0].get_array() for ax in axes)
+    assert [ax.get_ylabel() for ax in axes] == [
+        "given", "decoded", f"nats: black\nis {prices.max():.1f}"]
+    assert [ax.spines["left"].get_visible() for ax in axes] == [0, 0, 1]
     np.testing.assert_array_equal(given, np.hstack(images[..., 0]))
     np.testing.assert_array_equal(middle, np.hstack(decoded[..., 0]))
     np.testing.assert_allclose(price, np.hstack(prices) / prices.max())

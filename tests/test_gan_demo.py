@@ -1,6 +1,4 @@
 """gan.py: its scores are the yardstick's, and its words follow from them."""
-import re
-
 import imageio.v3 as imageio
 import numpy as np
 import pytest
@@ -59,6 +57,17 @@ def test_a_class_with_less_than_a_quarter_of_its_share_is_missing():
     assert made.missing(real) == [1]
 
 
+def test_options(monkeypatch):
+    demo = load("gan.py")
+    assert (demo.LOOKS, demo.FEW, demo.MANY) == (20, 2000, 10000)
+    args = arguments(demo, monkeypatch)
+    assert (args.noise, args.r1) == (0.3, 10)
+    assert arguments(demo, monkeypatch, "--noise", 0, "--r1", 0).r1 == 0
+    for option, least in ("--noise", -1), ("--r1", -1), ("--steps", 19):
+        with pytest.raises(SystemExit):
+            arguments(demo, monkeypatch, option, least)
+
+
 # ---- what the demo says ----------------------------------------------------
 
 def scores(distance, shares=(0.5, 0.5)):
@@ -83,7 +92,7 @@ def test_the_conclusion_follows_from_the_numbers():
 
 
 @pytest.fixture
-def ran(monkeypatch, tmp_path, capsys):
+def ran(monkeypatch, tmp_path, capsys, few_images):
     """Run the demo on few images; returns what it printed."""
     def ran(*args):
         demo = load("gan.py")
@@ -94,48 +103,118 @@ def ran(monkeypatch, tmp_path, capsys):
     return ran
 
 
-def test_it_trains_prints_and_draws(ran, tmp_path):
+def row_of(when, scores, losses=""):
+    return (f"{when:>9}{scores.distance:10.1f}{scores.precision:11.2f}"
+            f"{scores.recall:8.2f}  {losses}".rstrip() + "\n")
+
+
+def test_it_trains_prints_and_draws(ran, few_images, tmp_path):
     printed = ran("--images", "mnist", "--steps", 20, "--limit", 320)
-    rows = re.findall(r"^ +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +[\d.]+ +"
-                      r"[\d.]+$", printed, re.M)
-    assert [row[0] for row in rows] == ["10", "20"]
-    (last,) = re.findall(r"^ +draws +([\d.]+)", printed, re.M)
-    (real,) = re.findall(r"^ +real +([\d.]+)", printed, re.M)
-    assert float(last) > 3 * float(real)       # twenty steps are not enough
-    assert len(re.findall(r"real +[\d.]+   drawn", printed)) == 10
     assert {p.name for p in tmp_path.iterdir()} == PICTURES
     assert f"Look at {tmp_path}" in printed
 
-    # what is left is the generator of the same steps, from the seed
-    demo = load("gan.py")
-    rng, data, looks = np.random.default_rng(0), load_mnist(), []
-    images = data.train_images[:320]
+    # once more: its rows are of these steps, and what is left is the last's
+    demo, data = load("gan.py"), few_images["mnist"]()
+    judge = Judge(load_classifier("mnist"), data.test_images)
+    rng, rows = np.random.default_rng(0), [
+        "     step  distance  precision  recall  loss of D, of G\n"]
     gan = conv_gan(rng=rng)
-    demo.train(gan, images, 20, 0.3, 10.0, rng,
-               lambda *seen: looks.append(seen))
+    demo.train(gan, data.train_images[:320], 20, 0.3, 10.0, rng,
+               lambda step, *losses: step % 10 or rows.append(row_of(
+                   step, judge.look(gan.sample(100, 0)),
+                   "%9.2f%6.2f" % losses)))
+    assert printed.startswith("".join(rows)) and len(rows) == 3
     with np.load(tmp_path / "generator.npz") as file:
         for name, p in gan.generator.params.items():
-            np.testing.assert_array_equal(file[name], p.astype(np.float16))
-    assert [step for step, *_ in looks] == list(range(1, 21))
+            p[...] = p.astype(np.float16)
+            np.testing.assert_array_equal(file[name], p)
+    last = judge.look(gan.sample(500, 1))
+    assert ("\n500 draws, and as many real images from training:\n"
+            + row_of("draws", last)
+            + row_of("real", judge.look(data.train_images[:500]))) in printed
+    assert ("share of each class, as the classifier sees them, in %:\n"
+            + "".join(f"  {name:<12}real {100 * real:5.1f}   drawn "
+                      f"{100 * made:5.1f}\n" for name, real, made in zip(
+                          "0123456789", judge.shares, last.shares))) in printed
 
 
-def test_both_networks_are_trained_with_dcgans_adam(monkeypatch, mnist):
-    demo, made = load("gan.py"), []
+def test_a_step_is_what_the_demo_says(monkeypatch, mnist):
+    demo, adams, calls, looks = load("gan.py"), [], [], []
 
     class Spy(demo.Adam):
         def __init__(self, params, rate, **settings):
-            made.append(settings)
+            adams.append((settings, []))
             super().__init__(params, rate, **settings)
+            self.rates = adams[-1][1]
+
+        def step(self, grads):
+            self.rates.append(self.learning_rate)
+            super().step(grads)
     monkeypatch.setattr(demo, "Adam", Spy)
     gan = conv_gan(latent_dim=3, filters=2, rng=0)
+    for name in "discriminator", "generator":
+        method = f"{name}_loss_and_grads"
+        monkeypatch.setattr(gan, method, lambda *args, really=getattr(
+            gan, method): (calls.append(args), really(*args))[1])
     before = [p.copy() for p in (*gan.generator.params.values(),
                                  *gan.discriminator.params.values())]
-    demo.train(gan, mnist.train_images[:64], 20, 0.3, 0.0,
-               np.random.default_rng(0), lambda *_: None)
-    assert made == [{"beta_1": 0.5, "beta_2": 0.99}] * 2
+    demo.train(gan, mnist.train_images[:64], 40, 0.3, 10.0,
+               np.random.default_rng(0), lambda *seen: looks.append(seen))
     after = [*gan.generator.params.values(),
              *gan.discriminator.params.values()]
     assert all((p != q).any() for p, q in zip(before, after))
+
+    dcgan = {"beta_1": 0.5, "beta_2": 0.99}
+    left = 1 - np.arange(40) / 40
+    assert [settings for settings, _ in adams] == [dcgan] * 2
+    np.testing.assert_allclose(adams[0][1], 3e-4 * left)
+    np.testing.assert_allclose(adams[1][1], 8e-4 * left)
+    assert [step for step, *_ in looks] == list(range(2, 41, 2))
+    assert [r1 for *_, r1 in calls[::2]] == [10, 0, 0, 0] * 10
+    for x, z, noise, _ in calls[::2]:
+        assert (x.shape, z.shape) == ((64, 28, 28, 1), (64, 3))
+        assert noise.shape == (128, 28, 28, 1) and noise.dtype == np.float32
+        assert noise.std() == pytest.approx(0.3, abs=0.01)
+    for z, noise in calls[1::2]:
+        assert z.shape == (64, 3) and noise.shape == (64, 28, 28, 1)
+        assert noise.std() == pytest.approx(0.3, abs=0.01)
+
+
+def test_scores_are_drawn_over_time(monkeypatch, tmp_path):
+    log = [(7, Scores(50.0, 0.8, 0.3, None)),
+           (9, Scores(20.0, 0.7, 0.6, None))]
+    distance, balls, classes = drawn(
+        monkeypatch, load("gan.py").draw_scores, tmp_path / "a.png", log,
+        scores(20.0), Two, ("cats", "dogs"))
+    line, = distance.lines
+    assert line.get_xydata().tolist() == [[7, 50], [9, 20]]
+    assert {line.get_label(): line.get_xydata().tolist()
+            for line in balls.lines} == {"precision": [[7, 0.8], [9, 0.7]],
+                                         "recall": [[7, 0.3], [9, 0.6]]}
+    assert [text.get_text() for text in balls.get_legend().texts] == [
+        "precision", "recall"]
+    assert distance.get_ylim()[0] == 0 and balls.get_ylim() == (0, 1)
+    assert distance.get_xlabel() == balls.get_xlabel() == "step"
+    assert [ax.get_title() for ax in (distance, balls, classes)] == [
+        "Fréchet distance: less is better", "precision and recall",
+        "the share of each class, to a classifier"]
+    real, made = ([bar.get_center()[0] for bar in bars]
+                  for bars in classes.containers)     # side by side
+    np.testing.assert_allclose([real, made], [[-0.2, 0.8], [0.2, 1.2]])
+    assert {round(bar.get_width(), 9) for bars in classes.containers
+            for bar in bars} == {0.4}
+    assert classes.get_legend() and classes.get_ylim()[0] == 0
+
+
+def test_draws_stand_beside_real_images(monkeypatch, tmp_path):
+    images = np.random.default_rng(0).random((2, 120, 2, 3, 1))
+    axes = drawn(monkeypatch, load("gan.py").draw_samples, tmp_path / "a.png",
+                 *images)
+    assert [ax.get_title() for ax in axes] == ["the first 100 draws",
+                                               "100 real images"]
+    for ax, some in zip(axes, images, strict=True):
+        np.testing.assert_array_equal(ax.images[0].get_array(), np.block(
+            [list(row) for row in some[:100, ..., 0].reshape(10, 10, 2, 3)]))
 
 
 def test_without_training_there_are_only_the_classes(monkeypatch, tmp_path,

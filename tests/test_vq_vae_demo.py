@@ -117,6 +117,15 @@ def test_training_learns_codes_and_then_their_prior(demo):
     assert after[1] > -16 * np.log(8) + 3 and after[2] > -49 * np.log(8) + 5
 
 
+def test_codes_are_trained_before_their_prior(demo, monkeypatch):
+    asked, rng = [], np.random.default_rng(0)
+    monkeypatch.setattr(demo, "descend", lambda *args, **settings: (
+        asked.append((args[2:], settings))))
+    demo.train(tiny(), load_mnist().train_images[:40], 7, rng)
+    assert asked == [((40, 7), {"rng": rng, "name": "codes"}),
+                     ((40, 7), {"rng": rng, "name": "their prior"})]
+
+
 def test_a_completion_keeps_the_upper_halfs_codes(demo, small, images):
     covered, *completed = demo.complete(small, images, 2,
                                         np.random.default_rng(0))
@@ -142,6 +151,10 @@ def test_many_draws_are_black_or_white(demo, small):
     rng = np.random.default_rng(0)
     np.testing.assert_array_equal(many, np.concatenate(
         [small.sample(200, rng), small.sample(10, rng)]) > 0.5)
+
+
+def test_draws_that_are_judged(demo):
+    assert (demo.QUICK, demo.FEW, demo.MANY) == (500, 1000, 10000)
 
 
 def test_the_table_is_right(demo, small, images, capsys):
@@ -180,8 +193,8 @@ def test_its_conclusion_follows_from_the_numbers(demo, closer, dearer, said):
 
 @pytest.mark.parametrize("name, shipped", [("mnist", False),
                                            ("fashion", True)])
-def test_it_prints_and_draws(demo, small, name, shipped, monkeypatch,
-                             tmp_path, capsys):
+def test_it_prints_and_draws(demo, small, name, shipped, few_images,
+                             monkeypatch, tmp_path, capsys):
     asked = []
     monkeypatch.setattr(demo, "VQVAE2", tiny)
     monkeypatch.setattr(demo, "load_vqvae", lambda name: (
@@ -197,12 +210,15 @@ def test_it_prints_and_draws(demo, small, name, shipped, monkeypatch,
     assert asked == [name] * shipped
     printed = capsys.readouterr().out
     assert f"\n{300 if shipped else 200} draws" in printed
-    assert "10,000 test images" in printed
+    assert "300 test images" in printed
     distance = float(re.search(r"distance ([\d.]+)", printed)[1])
     assert distance > 50
     if not shipped:       # what it says is of the weights that it has written
         with np.load(tmp_path / "vqvae.npz") as file:
             assert {file[key].dtype for key in file} == {np.dtype("float16")}
+            untrained = tiny(rng=np.random.default_rng(0)).codec.params
+            assert max(abs(file[f"codec.{key}"] - p).max()
+                       for key, p in untrained.items()) > 1e-3
 
 
 def test_blocks_are_drawn_side_by_side(demo, monkeypatch, tmp_path):

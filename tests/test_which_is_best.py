@@ -43,6 +43,7 @@ def test_a_pixelcnns_bound_is_exact():
 def test_conventions(demo):
     images = np.full((200, 10, 10, 1), 0.3)
     images[100:] = 0.8
+    images[0, 0, 0] = 0.5                     # white: no more probably black
     seen = demo.conventions(images, np.random.default_rng(0))
     assert seen["means"] is images
     assert not seen["likelier"][:100].any() and seen["likelier"][100:].all()
@@ -86,10 +87,13 @@ def test_a_row_has_what_the_header_says(demo, monkeypatch, capsys):
     judge = Judge(Classifier(rng=0), data.test_images[:300])
 
     def draw(n, rng):
+        asked.append(n)
         return 0.9 * to_float(data.train_images[rng.choice(60000, n)])
+    asked = []
     first = demo.measure("a model", Model(draw, 1234), judge,
                          data.test_images[:300], args)
     row = capsys.readouterr().out
+    assert asked == [500, 500, 100]
     assert row.startswith("a model ") and row.endswith("1,234\n")
     numbers = [float(n) for n in re.findall(r"\d+\.\d+", row)]
     rng = np.random.default_rng(5)
@@ -100,6 +104,7 @@ def test_a_row_has_what_the_header_says(demo, monkeypatch, capsys):
         judge.features, judge.classifier.features(x)) for x in (drawn, made)),
         scores.precision, scores.recall]
     assert numbers[:5] == pytest.approx(want, abs=0.06)
+    assert 0 <= numbers[5] < 10         # seconds
     np.testing.assert_array_equal(first, made[:20] > 0.5)
 
 
