@@ -751,6 +751,16 @@ def test_a_dot_has_the_colour_of_its_class(page):
     assert inside.mean() > 0.5
     np.testing.assert_allclose(np.array(found)[inside, :3], 255 * np.array(
         want)[inside], atol=2)
+    middles = browser.execute_script("""
+        const found = [], really = CanvasRenderingContext2D.prototype.fillRect;
+        CanvasRenderingContext2D.prototype.fillRect =
+          (x, y, wide, high) => found.push([x + wide / 2, y + high / 2]);
+        paintDots();
+        CanvasRenderingContext2D.prototype.fillRect = really;
+        const places = Array.from({ length: points.count },
+                                  (_, i) => pointOf(i));
+        return [found, places];""")
+    np.testing.assert_allclose(*middles)
 
 
 def text(browser, id):
@@ -841,8 +851,8 @@ def test_a_point_is_taken_from_near_and_only_if_its_class_is_shown(page):
                      || Math.hypot(a - x, b - y) > 40 * unit); });
         const [x, y] = pointOf(lonely), at = (right, up) => nearestPoint(
           x + right * unit, y - up * unit) === lonely;
-        const found = [at(13, 0), at(0, -13), at(-9, 9), at(15, 0), at(0, 15),
-                       at(-11, 11)];
+        const found = [at(13.9, 0), at(0, -13), at(-9, 9), at(14.1, 0),
+                       at(0, 15), at(-11, 11)];
         state.shown.delete(points.labels[lonely]);
         return [...found, at(0, 0)];""")
     assert taken == [True, True, True, False, False, False, False]
@@ -1018,9 +1028,15 @@ def test_more_numbers_get_sliders_and_axes(page):
                            "(new Event('input'))", sliders[2])
     assert z_of(browser) == [0, 0, 2]
     browser.execute_script("""
+        window.before = dots.toDataURL();
         document.getElementById("across").value = 2;
         document.getElementById("across").dispatchEvent(new Event("change"))
         """)
+    assert browser.execute_script("return dots.toDataURL() !== before")
+    assert browser.execute_script("""
+        const before = job;                  // a landscape is painted anew
+        arguments[0].dispatchEvent(new Event("change"));
+        return job - before;""", sliders[1]) == 1
     keys(browser, "ARROW_LEFT")
     assert z_of(browser)[2] == pytest.approx(1.9)
     x, _ = browser.execute_script("return placeOf([9, 9, 0])")
@@ -1111,7 +1127,7 @@ def test_ink_is_light_on_a_dark_screen(page, screen):
     browser = page(vae, data)
     wait_until(lambda: browser.execute_script(LOADED))
     browser.execute_script("""
-        choose(7);
+        choose(0);
         setEnd("a", new Float64Array(4));
         setEnd("b", new Float64Array(4));
         moveTo([0, 0, 1, 2]);""")
@@ -1120,9 +1136,9 @@ def test_ink_is_light_on_a_dark_screen(page, screen):
     colours = (26, 27, 30), (242, 242, 238)                  # page.css
     assert z_of(browser) == [0, 0, 1, 2]           # it stays where it was
     z = np.array([z_of(browser), [0] * 4], "f4")
-    mu, _ = vae.encode(vae.asarray(data.test_images[7:8]))
+    mu, _ = vae.encode(vae.asarray(data.test_images[:1]))
     image, middle = vae.decode(z, True)
-    for id, want in (("input", data.test_images[7]), ("image", image),
+    for id, want in (("input", data.test_images[0]), ("image", image),
                      ("reconstruction", vae.decode(mu, True)[0]),
                      ("strip", np.concatenate([middle] * 12, axis=1))):
         assert_shown(browser, id, want, *colours)
@@ -1166,6 +1182,14 @@ def test_without_images_their_card_is_hidden(page):
     assert browser.execute_script("return REACH") == 3
     assert [what for name, _, alpha, what in painted(browser)
             if name == "drawImage" and alpha == 1][0] == ["background", 0, 0]
+
+
+@in_a_browser
+@pytest.mark.parametrize("shape, cells", [((20, 100, 1), 24),
+                                          ((24, 84, 1), 12)])
+def test_of_large_images_there_are_fewer_cells(page, shape, cells):
+    browser = page(conv_vae(shape, filters=2))
+    assert browser.execute_script("return CELLS") == cells
 
 
 @in_a_browser
