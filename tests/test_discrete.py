@@ -141,6 +141,12 @@ def test_bad_settings_are_refused(settings, message):
         discrete_vae(**settings)
 
 
+def test_noise_for_no_images_is_refused(vae):
+    for n in 0, -1, 1.5:
+        with pytest.raises(ValueError, match=f"noise: n is {n}, but"):
+            vae.noise(n)
+
+
 def test_an_encoder_that_does_not_fit_is_refused(vae, x):
     vae.encoder = Conv2D(1, 3, 1, dtype="float64")
     with pytest.raises(ValueError, match="the encoder's output has shape"):

@@ -85,6 +85,8 @@ def test_curves_are_elbos(monkeypatch, tmp_path):
     legend, = ax.figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
         line.get_label() for line in ax.lines]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch",
+                                                  "ELBO, nats per image")
     assert imageio.imread(tmp_path / "a.png").shape[:2] == (450, 700)
 
 

@@ -190,7 +190,9 @@ def test_a_condition_that_does_not_fit_is_refused(net, told):
 def test_what_is_no_code_is_refused(net):
     with pytest.raises(ValueError, match="whole numbers from 0 to 2"):
         net.log_prob(np.full((1, 2, 2), 3))
-    with pytest.raises(ValueError, match="PixelCNN: K is 0"):
-        PixelCNN(0)
-    with pytest.raises(ValueError, match="sample: n is 0"):
-        net.sample(0, 2, 2)
+    for size in "K", "filters", "blocks":
+        with pytest.raises(ValueError, match=f"PixelCNN: {size} is 0"):
+            PixelCNN(**{"K": 2, size: 0})
+    for size in "n", "height", "width":
+        with pytest.raises(ValueError, match=f"sample: {size} is 0"):
+            net.sample(**{"n": 1, "height": 2, "width": 2, size: 0})

@@ -94,6 +94,16 @@ def test_a_gradient_of_another_shape_or_dtype_is_refused():
         binarize_backward(np.ones((2, 3), np.float32), logits)
 
 
+def test_noise_of_another_shape_is_refused():
+    logits, other = np.zeros((2, 3)), np.zeros((1, 3))
+    with pytest.raises(ValueError, match=r"gumbel has shape \(1, 3\)"):
+        gumbel_one_hot(logits, other)
+    with pytest.raises(ValueError, match=r"gumbel has shape \(1, 3\)"):
+        gumbel_one_hot_backward(logits, logits, other, 1.0)
+    with pytest.raises(ValueError, match=r"dy has shape \(1, 3\)"):
+        gumbel_one_hot_backward(other, logits, logits, 1.0)
+
+
 @pytest.mark.parametrize("temperature", [0, -1.0, np.nan, np.inf])
 def test_a_temperature_that_cannot_be_is_refused(temperature):
     with pytest.raises(ValueError, match=f"temperature is {temperature}"):
