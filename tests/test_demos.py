@@ -1451,7 +1451,8 @@ def test_benchmark_needs_a_folder_before_it_begins(tmp_path):
 def test_benchmark_names_a_framework_that_fails(tmp_path, monkeypatch):
     (tmp_path / "torch.py").write_text("raise OSError('no libtorch')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    done = run("benchmark.py", "--out", tmp_path)
+    done = run("benchmark.py", "--rounds", 1, "--batch-sizes", 2, "--out",
+               tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
         "error: torch_vae failed; OSError: no libtorch")

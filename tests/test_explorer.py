@@ -189,6 +189,8 @@ def test_a_frame_keeps_its_title_and_loses_its_margins():
 
 def explore(monkeypatch, tmp_path, *args):
     demo, opened = load("explore.py"), []
+    monkeypatch.setattr(demo, "draws", lambda title: {
+        f"another of {title}": np.ones((1, 28, 28, 1))})
     monkeypatch.setattr(demo.webbrowser, "open", opened.append)
     demo.main(arguments(demo, monkeypatch, "--out", tmp_path / "a.html",
                         *args))
@@ -207,6 +209,7 @@ def test_explore_knows_the_run_beside_a_model(monkeypatch, tmp_path, capsys):
     assert "with 5,000 test images and 3 pictures" in capsys.readouterr().out
     parts = parts_of(tmp_path / "a.html")
     assert parts["title"] == "Fashion-MNIST"
+    assert parts["relatives"][0]["name"] == "another of Fashion-MNIST"
     assert [frame["title"] for frame in parts["frames"]] == [
         "before training", "epoch 1, after batch 1", "after epoch 1"]
 
