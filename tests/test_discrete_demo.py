@@ -100,6 +100,11 @@ def test_it_prints_bounds_and_draws(demo, small, name, shipped, few_images,
                        for key, p in untrained.items()) > 1e-3
 
 
+def test_steps(demo, monkeypatch):
+    assert arguments(demo, monkeypatch).steps == 12000
+    assert arguments(demo, monkeypatch, "--quick").steps == 1000
+
+
 def test_pictures_are_of_test_images_and_draws(demo, small, few_images,
                                                monkeypatch, tmp_path):
     seen = {}

@@ -61,7 +61,8 @@ def test_options(monkeypatch):
     demo = load("gan.py")
     assert (demo.LOOKS, demo.FEW, demo.MANY) == (20, 2000, 10000)
     args = arguments(demo, monkeypatch)
-    assert (args.noise, args.r1) == (0.3, 10)
+    assert (args.noise, args.r1, args.steps) == (0.3, 10, 4000)
+    assert arguments(demo, monkeypatch, "--quick").steps == 500
     assert arguments(demo, monkeypatch, "--noise", 0, "--r1", 0).r1 == 0
     for option, least in ("--noise", -1), ("--r1", -1), ("--steps", 19):
         with pytest.raises(SystemExit):
@@ -93,9 +94,15 @@ def test_the_conclusion_follows_from_the_numbers():
 
 @pytest.fixture
 def ran(monkeypatch, tmp_path, capsys, few_images):
-    """Run the demo on few images; returns what it printed."""
+    """Run the demo on few images; returns what it printed.
+
+    ran.drawn is what draw_samples got.
+    """
     def ran(*args):
         demo = load("gan.py")
+        draw = demo.draw_samples
+        monkeypatch.setattr(demo, "draw_samples", lambda *what: (
+            setattr(ran, "drawn", what), draw(*what)))
         for name, value in {"LOOKS": 2, "FEW": 100, "MANY": 500}.items():
             monkeypatch.setattr(demo, name, value)
         demo.main(arguments(demo, monkeypatch, *args, "--out", tmp_path))
@@ -128,7 +135,10 @@ def test_it_trains_prints_and_draws(ran, few_images, tmp_path):
         for name, p in gan.generator.params.items():
             p[...] = p.astype(np.float16)
             np.testing.assert_array_equal(file[name], p)
-    last = judge.look(gan.sample(500, 1))
+    made = gan.sample(500, 1)
+    for found, want in zip(ran.drawn[1:], (made, data.test_images)):
+        np.testing.assert_array_equal(found, want)
+    last = judge.look(made)
     assert ("\n500 draws, and as many real images from training:\n"
             + row_of("draws", last)
             + row_of("real", judge.look(data.train_images[:500]))) in printed

@@ -153,8 +153,10 @@ def test_many_draws_are_black_or_white(demo, small):
         [small.sample(200, rng), small.sample(10, rng)]) > 0.5)
 
 
-def test_draws_that_are_judged(demo):
+def test_steps_and_draws(demo, monkeypatch):
     assert (demo.QUICK, demo.FEW, demo.MANY) == (500, 1000, 10000)
+    assert arguments(demo, monkeypatch).steps == 3000
+    assert arguments(demo, monkeypatch, "--quick").steps == 500
 
 
 def test_the_table_is_right(demo, small, images, capsys):
@@ -172,7 +174,7 @@ def test_the_table_is_right(demo, small, images, capsys):
     for codes, log_p, found in zip(
             small.codec.encode(to_float(images)), (log_p_top, log_p_bottom),
             re.findall(r"there were (\d+), .*\ncosts (.*) nats, not log 5 = "
-                       r"1\.61", printed)):
+                       r"1\.61", printed), strict=True):
         assert float(found[0]) == round(perplexity(codes, 5))
         assert float(found[1]) == pytest.approx(
             -log_p.mean() / codes[0].size, abs=0.006)

@@ -73,6 +73,20 @@ def test_an_autoencoders_normal_has_its_codes_moments(demo, monkeypatch):
                                atol=0.02 * codes.var())
 
 
+def test_what_is_trained_is_a_vae_of_16_numbers(demo, monkeypatch):
+    args, asked = arguments(demo, monkeypatch, "--seed", 3), []
+    args.xp, images = np, load_mnist().train_images[:5]
+    monkeypatch.setattr(demo, "fit", lambda *what, **how: (
+        asked.append((what, how)), what[0])[1])
+    for settings, name in ({}, "VAE, 16 numbers"), (
+            {"noise": False, "beta": 0}, "autoencoder"):
+        vae = demo.trained(images, args, **settings)
+        for key, p in conv_vae(latent_dim=16, rng=3).params.items():
+            np.testing.assert_array_equal(vae.params[key], p)
+        assert asked.pop() == ((vae, images), {
+            "epochs": 5, "seed": 3, "xp": np, "name": name, **settings})
+
+
 def test_the_bound_is_a_mean_over_all_images(demo):
     test = load_mnist().test_images[:130]
     ink = Model(None, 0, lambda x, rng: -x.sum(axis=(1, 2, 3)))
@@ -130,8 +144,8 @@ def test_it_compares_all_and_draws_them(demo, monkeypatch, tmp_path, capsys):
         asked.append((name, kind)), Model(lambda n, rng: rng.random(
             (n, 28, 28, 1))))[1])
     monkeypatch.setattr(demo, "PART", 100)
-    monkeypatch.setattr(demo, "trained", lambda *_, **__: conv_vae(
-        latent_dim=16, filters=2, rng=0))
+    monkeypatch.setattr(demo, "trained", lambda images, args, **_: conv_vae(
+        images.shape[1:], 16, filters=2, rng=args.seed))
     monkeypatch.setattr(demo, "save_images", lambda path, rows, names, title: (
         drawn.update(rows)))
     args = arguments(demo, monkeypatch, "--images", "mnist", "--quick",
