@@ -241,7 +241,7 @@ def test_without_training_there_are_only_the_classes(monkeypatch, tmp_path,
         assert [text.get_text() for text in classes.get_xticklabels()] == list(
             "0123456789")
         highest = max(*judge.shares, *scores.shares)
-        assert classes.get_ylim()[1] > 1.1 * highest     # below the legend
+        assert 1.1 < classes.get_ylim()[1] / highest < 1.3    # a legend fits
 
 
 def test_what_ships_is_looked_at_without_training(ran, tmp_path):

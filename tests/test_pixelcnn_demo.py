@@ -1,5 +1,6 @@
 """demos/pixelcnn.py: its numbers are what it says."""
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,8 +81,14 @@ def test_steps_of_the_relatives(name, steps, few, monkeypatch):
     for options, want in ((), steps), (["--quick"], few), (
             ["--steps", 77], 77), (["--quick", "--steps", 77], 77):
         args = arguments(demo, monkeypatch, *options)
-        assert (args.steps, args.images, args.shipped) == (
-            want, "fashion", False)
+        assert (args.steps, args.images, args.shipped, args.limit) == (
+            want, "fashion", False, 60000)
+    assert args.out == Path("runs", name[:-3])
+    for option, value in ("--images", "cifar"), ("--steps", 0), (
+            "--steps", 1000001):
+        with pytest.raises(SystemExit):
+            arguments(demo, monkeypatch, option, value)
+    assert arguments(demo, monkeypatch, "--steps", 10 ** 6).steps == 10 ** 6
 
 
 def test_it_prints_and_completes(demo, few_images, monkeypatch, tmp_path,

@@ -213,6 +213,7 @@ def test_it_prints_and_draws(demo, small, name, shipped, few_images,
     printed = capsys.readouterr().out
     assert f"\n{300 if shipped else 200} draws" in printed
     assert "300 test images" in printed
+    assert f"\nLook at {tmp_path / 'levels.png'}: " in printed
     distance = float(re.search(r"distance ([\d.]+)", printed)[1])
     assert distance > 50
     if not shipped:       # what it says is of the weights that it has written

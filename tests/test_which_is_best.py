@@ -25,6 +25,7 @@ def demo(monkeypatch):
 
 def test_draws(demo, monkeypatch):
     for options, want in (([], (10000, 5)), (["--quick"], (1000, 1)),
+                          (["--draws", 1000], (1000, 5)),
                           (["--draws", 60000], (60000, 5))):
         args = arguments(demo, monkeypatch, *options)
         assert (args.draws, args.epochs) == want
@@ -33,11 +34,13 @@ def test_draws(demo, monkeypatch):
             arguments(demo, monkeypatch, "--draws", draws)
 
 
-def test_a_pixelcnns_bound_is_exact():
+def test_a_pixelcnn_draws_and_its_bound_is_exact():
     x, net = load_mnist().test_images[:2], load_pixelcnn("mnist")
-    np.testing.assert_array_equal(
-        relative("mnist", "pixelcnn").bound(to_float(x), None),
-        net.log_prob(x[..., 0].astype(int)))
+    model = relative("mnist", "pixelcnn")
+    np.testing.assert_array_equal(model.bound(to_float(x), None),
+                                  net.log_prob(x[..., 0].astype(int)))
+    np.testing.assert_array_equal(model.draw(1, 5)[..., 0],
+                                  net.sample(1, 28, 28, 5))
 
 
 def test_conventions(demo):
@@ -152,7 +155,8 @@ def test_it_compares_all_and_draws_them(demo, monkeypatch, tmp_path, capsys):
                      "--out", tmp_path)
     args.draws = 200
     demo.main(args)
-    printed = capsys.readouterr().out
+    printed, bars = capsys.readouterr()
+    assert f"\nLook at {tmp_path / 'draws.png'}.\n" in printed and not bars
     assert asked == [("mnist", kind) for kind in (
         "discrete", "vqvae", "pixelcnn", "gan")]
     assert list(drawn) == ["real, of training", "autoencoder, 16", "VAE, 2",
