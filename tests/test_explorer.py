@@ -15,8 +15,8 @@ from scipy.stats import norm
 from test_own_data import pictures
 from test_plots import compass
 
-from minivae import (Conv2DTranspose, ReLU, Sequential, Sigmoid, conv_vae,
-                     load_pretrained, save_model)
+from minivae import (Conv2DTranspose, Dense, ReLU, Reshape, Sequential,
+                     Sigmoid, conv_vae, load_pretrained, save_model)
 from minivae.data import Dataset, load_mnist
 from minivae.extras import explorer
 from minivae.extras.explorer import Frame, paths, window, write_page
@@ -483,11 +483,20 @@ def keys(browser, *pressed):
     plane.send_keys(*(getattr(Keys, key, key) for key in pressed))
 
 
+def oblong_windows():
+    """A VAE whose decoder has everything different along the two axes."""
+    vae = conv_vae((8, 12, 1), 3, filters=2, rng=1)
+    vae.decoder = Sequential([
+        Dense(3, 4 * 4 * 2, rng=2), Reshape((4, 4, 2)), Conv2DTranspose(
+            2, 1, (4, 5), strides=(2, 3), padding="same", rng=3)])
+    return vae
+
+
 @in_a_browser
 @pytest.mark.parametrize("vae", [
     load_pretrained("fashion"), load_pretrained("mnist"),
-    conv_vae((8, 12, 3), 5, filters=3, rng=1)], ids="clothes digits rgb".split(
-        ))
+    conv_vae((8, 12, 3), 5, filters=3, rng=1), oblong_windows()],
+    ids="clothes digits rgb oblong".split())
 def test_javascript_decodes_as_python_does(page, vae):
     z = np.random.default_rng(0).standard_normal((50, vae.latent_dim))
     decoded = page(vae).execute_script(
