@@ -547,6 +547,9 @@ def test_the_pointer_decodes_where_it_is(page):
     assert z_of(browser) == pytest.approx([reach / 2, reach / 4, 0, 0],
                                           abs=0.05)
     assert browser.find_element("id", "z").text.startswith("(")
+    ActionChains(browser).move_to_element_with_offset(     # and on, to 0
+        plane, 0, 0).perform()
+    wait_until(lambda: np.allclose(z_of(browser), 0, atol=0.05))
 
 
 @in_a_browser
