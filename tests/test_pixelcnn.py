@@ -6,7 +6,8 @@ import pytest
 
 from minivae import check_function
 from minivae.beyond.categorical import one_hot
-from minivae.beyond.pixelcnn import PixelCNN, reach_of
+from minivae.beyond.pixelcnn import (PixelCNN, load_pixelcnn, pixel_cnn,
+                                     reach_of)
 
 
 @pytest.fixture
@@ -196,3 +197,10 @@ def test_what_is_no_code_is_refused(net):
     for size in "n", "height", "width":
         with pytest.raises(ValueError, match=f"sample: {size} is 0"):
             net.sample(**{"n": 1, "height": 2, "width": 2, size: 0})
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion"])
+def test_what_ships_is_read_into_the_network_it_is_of(name):
+    net, other = load_pixelcnn(name), pixel_cnn(0)
+    assert sum(p.size for p in net.params.values()) == 57_954
+    assert all((p != other.params[key]).any() for key, p in net.params.items())
