@@ -297,3 +297,12 @@ def test_a_prior_refuses_codes_out_of_range(prior):
             prior.log_prob(top, bottom)
     with pytest.raises(ValueError, match="sample: n is 0"):
         prior.sample(0)
+
+
+def test_by_default_they_are_of_28_x_28_pixels():
+    for codec in VQVAE(rng=0), VQVAE2(rng=0).codec:
+        assert codec.image_shape == (28, 28, 1)
+        assert codec.code_shapes == TwoLevels(rng=0).code_shapes == (
+            (4, 4), (7, 7))
+        assert codec.top.vectors.shape == codec.bottom.vectors.shape == (
+            64, 16)
