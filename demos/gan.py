@@ -50,7 +50,7 @@ LOOKS, FEW, MANY = 20, 2000, 10000
 # ---- training --------------------------------------------------------------
 
 def train(gan, images, steps, noise, r1, rng, look):
-    """Train both networks; call look(step, losses) now and then.
+    """Train both networks; call look(step, D's loss, G's) now and then.
 
     noise: the instance noise's standard deviation; r1: the penalty's weight,
     at every fourth step.

@@ -2,8 +2,8 @@
 
 Strides in place of pooling, and in the discriminator a ReLU that leaks: the
 generator learns only from what comes back through it. (No batch norm; and the
-generator ends with a convolution that moves by single pixels. Where the last
-layer has a stride of 2, the strokes of digits are ragged.)
+generator ends with a convolution at full resolution, in which the windows of
+neighbouring pixels overlap by two thirds.)
 """
 import numpy as np
 

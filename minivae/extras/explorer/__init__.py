@@ -62,7 +62,8 @@ def write_page(path: str | Path, vae: VAE, title: str,
                         for frame in (frames[i] for i in chosen.astype(int))],
              "relatives": [{"name": name, "count": len(images),
                             "columns": SPRITE_COLUMNS,
-                            "sprite": sprite(to_bytes(images))}
+                            "sprite": sprite(
+                                np.round(255 * images).astype(np.uint8))}
                            for name, images in relatives.items()]}
     count = 0
     if data and len(data.test_images):
@@ -172,11 +173,6 @@ def sprite(images: np.ndarray) -> str:
     if C == 1:
         sheet = sheet[..., 0]
     return url(Image.fromarray(sheet), "PNG", optimize=True)
-
-
-def to_bytes(images: np.ndarray) -> np.ndarray:
-    """Return images in 0..1 as the bytes of a picture, 0..255."""
-    return np.round(255 * images).astype(np.uint8)
 
 
 def frame_url(frame: Frame) -> str:

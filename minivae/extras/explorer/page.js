@@ -44,7 +44,8 @@ function sheetOf(sprite, use) {
 function readPoints({ mu, logvar, labels, names, colours, sprite, columns }) {
   return { mu: floats(mu), logvar: floats(logvar), labels: bytes(labels),
            names: names.map((name) => name.trim() || "(no name)"), colours,
-           sheet: sheetOf(sprite, () => draw()), columns, count: bytes(labels).length };
+           sheet: sheetOf(sprite, () => draw()), columns,
+           count: bytes(labels).length };
 }
 
 function reach() {
