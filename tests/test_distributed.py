@@ -90,7 +90,7 @@ def mpiexec(ranks, *command, **kwargs):
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}, **kwargs)
 
 
-def finish(process, seconds=60):
+def finish(process, seconds=300):
     """Return what it printed, and its exit status; kill it if it hangs."""
     try:
         printed, _ = process.communicate(timeout=seconds)
@@ -196,7 +196,7 @@ def test_weak_scaling_says_what_it_does(tmp_path):
 
 def wait_for_epoch_2(process, out):
     """Return when the second epoch has begun."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         try:
             if load(out / "checkpoint.npz")[1]["progress"]["epoch"] == 2:
@@ -230,8 +230,8 @@ def test_a_killed_rank_ends_the_run(tmp_path, which):
     wait_for_epoch_2(process, tmp_path)
     os.kill(rank_pids(process)[which], signal.SIGKILL)
     start = time.monotonic()
-    printed, status = finish(process, 30)
-    assert status != 0 and time.monotonic() - start < 30
+    printed, status = finish(process, 60)
+    assert status != 0 and time.monotonic() - start < 60
     assert "KILLED" in printed.upper() or "SIGNAL" in printed.upper()
     _, state = load(tmp_path / "checkpoint.npz")
     epochs = state["progress"]["epoch"] + 1

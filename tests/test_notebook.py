@@ -121,6 +121,6 @@ def test_one_notebook_from_its_first_cell_to_its_grade(folder):
     nbclient = pytest.importorskip("nbclient")
     found = nbformat.read(folder / "01_tanh.ipynb", 4)
     found.cells[2].source = (SOLUTIONS / "01_tanh.py").read_text("utf-8")
-    nbclient.NotebookClient(found, timeout=120, resources={
+    nbclient.NotebookClient(found, timeout=300, resources={
         "metadata": {"path": folder}}).execute()
     assert found.cells[3].outputs[0].text.startswith("Right: ")
