@@ -41,7 +41,7 @@ import numpy as np
 
 from .backend import Array, Seed, get_xp, move
 from .checks.arrays import check_array, check_same, check_sizes
-from .checks.images import check_image_shape, check_pixels
+from .checks.images import check_image_shape, check_not_empty, check_pixels
 from .checks.networks import Grads, Params, in_features_of
 from .conv import Conv2D, Conv2DTranspose
 from .layers import (Dense, Flatten, Layer, ReLU, Reshape, Sequential, by_name,
@@ -138,9 +138,7 @@ class VAE:
         et al. 2017), below 1 less, and with 0 and eps = 0 what remains is an
         ordinary autoencoder's loss. Raises ValueError for an empty batch.
         """
-        if len(x) == 0:
-            raise ValueError("loss_and_grads: the batch has no image, and the "
-                             "mean over none is undefined")
+        check_not_empty("loss_and_grads", x)
         check_layers("VAE", self._networks())    # they may have been changed
         reconstruction, kl = self.elbo_terms(x, eps)
         loss = (beta * kl - reconstruction).mean()

@@ -147,6 +147,19 @@ def test_noise_for_no_images_is_refused(vae):
             vae.noise(n)
 
 
+def test_a_batch_of_none_is_refused(vae, x):
+    with pytest.raises(ValueError, match="DiscreteVAE: the batch has no "):
+        vae.loss_and_grads(x[:0], vae.noise(2)[:0])
+
+
+@pytest.mark.parametrize("pixel", [np.nan, -1, 255])
+def test_pixels_that_are_none_are_refused(vae, x, pixel):
+    x[1, 2, 3] = pixel
+    with pytest.raises(ValueError, match=r"DiscreteVAE: image 1 has \S+ at "
+                                         r"pixel \[2, 3, 0\]"):
+        vae.elbo_terms(x, vae.noise(2))
+
+
 def test_an_encoder_that_does_not_fit_is_refused(vae, x):
     vae.encoder = Conv2D(1, 3, 1, dtype="float64")
     with pytest.raises(ValueError, match="the encoder's output has shape"):

@@ -309,12 +309,21 @@ def test_training_changes_both_and_is_the_same_from_the_same_seed():
 
 def test_images_of_another_shape_are_refused():
     gan, z = small(), small().noise(4, 0)
-    with pytest.raises(ValueError, match=r"GAN: the made images has shape"):
+    with pytest.raises(ValueError, match="GAN: the generator's output has"):
         gan.discriminator_loss_and_grads(np.zeros((4, 12, 12, 1), "f"), z)
     with pytest.raises(TypeError, match="GAN"):
         gan.discriminator_loss_and_grads(few_images(4, "float64"), z)
     with pytest.raises(ValueError, match=r"z has shape|x has shape \(4, 2\)"):
         gan.generator_loss_and_grads(z[:, :2])
+
+
+@pytest.mark.parametrize("pixel", [np.nan, -1, 255])
+def test_pixels_that_are_none_are_refused(pixel):
+    gan, images = small(), few_images(4)
+    images[2, 1, 0, 0] = pixel
+    with pytest.raises(ValueError, match=r"GAN: image 2 has \S+ at pixel "
+                                         r"\[1, 0, 0\], but numbers from 0"):
+        gan.discriminator_loss_and_grads(images, gan.noise(4, 0))
 
 
 @pytest.mark.parametrize("shape, dtype, error, says", [
@@ -338,10 +347,12 @@ def test_one_image_is_enough_and_none_is_refused():
         few_images(1), gan.noise(1, 0), None, 1.0)
     assert np.isfinite(loss)
     assert all(np.isfinite(g).all() for g in grads.values())
-    with pytest.raises(ValueError, match="no image"):
+    with pytest.raises(ValueError, match="GAN: the batch has no image"):
         gan.discriminator_loss_and_grads(few_images(0), gan.noise(1, 0))
-    with pytest.raises(ValueError, match="no image"):
+    with pytest.raises(ValueError, match="GAN: the batch has no image"):
         gan.generator_loss_and_grads(gan.noise(1, 0)[:0])
+    with pytest.raises(ValueError, match="r1_penalty: the batch has no "):
+        r1_penalty(gan.discriminator, few_images(0))
     with pytest.raises(ValueError, match="n is 0"):
         gan.noise(0)
 

@@ -191,6 +191,10 @@ def test_a_condition_that_does_not_fit_is_refused(net, told):
 def test_what_is_no_code_is_refused(net):
     with pytest.raises(ValueError, match="whole numbers from 0 to 2"):
         net.log_prob(np.full((1, 2, 2), 3))
+    with pytest.raises(ValueError, match=r"shape \(1, 2, 2, 1\), but \(N, H"):
+        net.log_prob(np.zeros((1, 2, 2, 1), int))
+    with pytest.raises(ValueError, match="PixelCNN: the batch has no image"):
+        net.loss_and_grads(np.zeros((0, 2, 2), int))
     for size in "K", "filters", "blocks":
         with pytest.raises(ValueError, match=f"PixelCNN: {size} is 0"):
             PixelCNN(**{"K": 2, size: 0})

@@ -281,6 +281,11 @@ def test_bad_settings_are_refused(settings, message):
 def test_other_images_and_codes_are_refused(vae):
     with pytest.raises(ValueError, match=r"VQVAE: x has shape \(1, 12, 8, 1"):
         vae.encode(np.zeros((1, 12, 8, 1)))
+    with pytest.raises(ValueError, match="VQVAE: the batch has no image"):
+        vae.loss_and_grads(np.zeros((0, *vae.image_shape)))
+    for pixel in np.nan, -1, 255:
+        with pytest.raises(ValueError, match="VQVAE: image 0 has .* at pixel"):
+            vae.encode(np.full((1, *vae.image_shape), pixel, "float64"))
     with pytest.raises(ValueError, match="whole numbers from 0 to 2"):
         vae.decode(TOP[:1] + 3, BOTTOM[:1])
 

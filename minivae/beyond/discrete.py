@@ -20,7 +20,7 @@ import numpy as np
 
 from ..backend import Array, Seed
 from ..checks.arrays import check_array, check_sizes
-from ..checks.images import check_image_shape
+from ..checks.images import check_image_shape, check_not_empty, check_pixels
 from ..conv import Conv2D, Conv2DTranspose
 from ..layers import Layer, ReLU, Sequential, check_layers, sigmoid
 from ..losses import bernoulli_logpdf
@@ -63,6 +63,7 @@ class DiscreteVAE(VAE):
     def loss_and_grads(self, x: Array, gumbel: Array,
                        beta: float = 1.0) -> tuple[Array, dict]:
         """Return the loss, minus the mean ELBO, and its gradients by name."""
+        check_not_empty("DiscreteVAE", x)
         reconstruction, kl = self.elbo_terms(x, gumbel)
         loss = (beta * kl - reconstruction).mean()
         N, (q, gumbel, dlogits, dq, dp) = len(x), self.cache
@@ -76,7 +77,12 @@ class DiscreteVAE(VAE):
         return loss, self.grads
 
     def encode(self, x: Array) -> Array:
-        """Images x (N, H, W, C) -> the logits of q, (N, h, w, K)."""
+        """Images x (N, H, W, C) -> the logits of q, (N, h, w, K).
+
+        Raises ValueError for pixels that are not in 0..1.
+        """
+        if type(x) is np.ndarray:
+            check_pixels("DiscreteVAE", x)
         q = self.encoder.forward(x)
         check_array("DiscreteVAE", "the encoder's output", q,
                     (len(x), *self.code_shape, self.prior.K))

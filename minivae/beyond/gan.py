@@ -19,6 +19,7 @@ import numpy as np
 
 from ..backend import Array, Seed, get_xp, move
 from ..checks.arrays import check_array, check_sizes
+from ..checks.images import check_not_empty, check_pixels
 from ..layers import Layer, check_layers
 from ..losses import bernoulli_logpdf
 from .instance_noise import add_noise
@@ -35,7 +36,7 @@ def discriminator_loss(real: Array,
     real and made are D's logits of real and of made images, (N, 1) and (M,
     1). Goodfellow et al. 2014, eq. 1, written in logits: there is no log(0).
     """
-    check_not_empty(real, made)
+    check_not_empty("GAN", real, made)
     xp = get_xp(real)
     yes, dreal = bernoulli_logpdf(xp.ones_like(real), real)
     no, dmade = bernoulli_logpdf(xp.zeros_like(made), made)
@@ -50,16 +51,9 @@ def generator_loss(made: Array) -> tuple[Array, Array]:
     same fixed points; but its slope, −σ(made), vanishes where D is sure that
     an image was made, which is at the beginning. This one's is σ(made) − 1.
     """
-    check_not_empty(made)
+    check_not_empty("GAN", made)
     yes, dmade = bernoulli_logpdf(get_xp(made).ones_like(made), made)
     return -yes.mean(), -dmade / len(made)
-
-
-def check_not_empty(*batches: Array) -> None:
-    """Refuse a batch of none: the mean over it is undefined."""
-    if not all(map(len, batches)):
-        raise ValueError("GAN: a batch has no image, and the mean over none "
-                         "is undefined")
 
 
 # ---- both together ---------------------------------------------------------
@@ -88,13 +82,16 @@ class GAN:
         x is (N, ...), z (M, D). instance_noise, (N + M, ...), is added to
         what D sees. r1: the weight of r1_penalty, which its gradients, by
         name, then include, and the loss does not. Raises ValueError where
-        there is no image, or r1 is below 0.
+        there is no image, a pixel is not in 0..1, or r1 is below 0.
         """
         if not 0 <= r1 < math.inf:
             raise ValueError(f"GAN: the weight of R1 is {r1}, but a number "
                              "of at least 0 was expected")
+        if type(x) is np.ndarray:
+            check_pixels("GAN", x)
         made = binarize(self.generator.forward(z))
-        check_array("GAN", "the made images", made, ("M", *x.shape[1:]), x)
+        check_array("GAN", "the generator's output", made,
+                    ("M", *x.shape[1:]), x)
         xp, N = get_xp(x), len(x)
         seen = add_noise(xp.concatenate([x, made]), instance_noise)
         penalty = r1_penalty(self.discriminator, seen[:N])[1] if r1 else {}

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from ..backend import Array, Seed, get_xp, move
 from ..checks.arrays import check_sizes
+from ..checks.images import check_not_empty
 from ..conv import Conv2D
 from ..layers import Layer, Sequential, sublayers
 from .categorical import categorical_logpdf, one_hot
@@ -43,7 +44,7 @@ class PixelCNN(Sequential):
                  dtype=np.float32):
         check_sizes("PixelCNN", K=K, filters=filters, blocks=blocks)
         settings = {"rng": np.random.default_rng(rng), "dtype": dtype}
-        self.K, self.places = K, places
+        self.K, self.places, self.dtype = K, places, np.dtype(dtype)
         first = MaskedConv2D(K + 2 * places, filters, reach, strict=True,
                              **settings)
         super().__init__([
@@ -58,6 +59,7 @@ class PixelCNN(Sequential):
 
         codes (N, H, W) are whole numbers from 0 to K-1.
         """
+        check_not_empty("PixelCNN", codes)
         log_p, dlogits = categorical_logpdf(codes, self.logits(codes))
         self.backward_params(-dlogits / len(codes))
         return -log_p.mean(), self.grads
@@ -71,6 +73,9 @@ class PixelCNN(Sequential):
         return self.forward(self._input(codes, condition))
 
     def _input(self, codes, condition):
+        if codes.ndim != 3:
+            raise ValueError(f"PixelCNN: codes have shape {codes.shape}, but "
+                             "(N, H, W) was expected")
         xp, (_, H, W) = get_xp(codes), codes.shape
         x = [one_hot(codes, self.K, self.dtype)]
         if self.places:
@@ -80,11 +85,6 @@ class PixelCNN(Sequential):
         if condition is not None:
             x.append(condition)
         return xp.concatenate(x, axis=-1)
-
-    @property
-    def dtype(self) -> np.dtype:
-        """That of the parameters, and of all that is computed."""
-        return self.params["0.w"].dtype
 
     @threadpool_limits.wrap(limits=1)   # small products: others would wait
     def sample(self, n: int, height: int, width: int, rng: Seed = None, *,

@@ -5,6 +5,7 @@ layer here computes. But only one product of them with a vector is needed, and
 that is the derivative of an ordinary gradient along a direction.
 """
 from ..backend import Array, get_xp
+from ..checks.images import check_not_empty
 from ..layers import Layer
 from ..losses import sum_per_image
 
@@ -33,9 +34,7 @@ def r1_penalty(discriminator: Layer, x: Array,
     #     [D(x + h·g) − D(x − h·g)] / 2h + O(h²),
     # and g·∂g/∂θ is the derivative of that by θ: the difference of two
     # ordinary gradients.
-    if not len(x):
-        raise ValueError("r1_penalty: the batch has no image, and the mean "
-                         "over none is undefined")
+    check_not_empty("r1_penalty", x)
     xp, N = get_xp(x), len(x)
     ones = xp.ones_like(discriminator.forward(x))            # (N, 1)
     g = discriminator.backward(ones)

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..backend import Array, Seed, get_xp
 from ..checks.arrays import check_array, check_sizes
-from ..checks.images import check_image_shape
+from ..checks.images import check_image_shape, check_not_empty, check_pixels
 from ..conv import Conv2D, Conv2DTranspose
 from ..layers import ReLU, Sequential, sigmoid
 from ..losses import bernoulli_logpdf
@@ -78,6 +78,7 @@ class VQVAE(Networks):
         Straight through both quantizations. The codebooks have none: they
         learn by update_codebooks, after a step.
         """
+        check_not_empty("VQVAE", x)
         xp, N = get_xp(x), len(x)
         log_p, dlogits = bernoulli_logpdf(x, self.decode(*self.encode(x)))
         z_top, e_top, z_bottom, e_bottom = self.cache
@@ -105,8 +106,13 @@ class VQVAE(Networks):
             book.update(z, book.nearest(z), rng)
 
     def encode(self, x: Array) -> tuple[Array, Array]:
-        """Images (N, H, W, C) -> the codes of both levels, top and bottom."""
+        """Images (N, H, W, C) -> the codes of both levels, top and bottom.
+
+        Raises ValueError for pixels that are not in 0..1.
+        """
         check_array("VQVAE", "x", x, ("N", *self.image_shape))
+        if type(x) is np.ndarray:
+            check_pixels("VQVAE", x)
         features = self.encoder.forward(x)
         z_top = self.to_top.forward(features)
         top = self.top.nearest(z_top)

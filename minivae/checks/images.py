@@ -19,6 +19,13 @@ def check_pixels(caller, x: Array) -> None:
                      "or rescale the data")
 
 
+def check_not_empty(caller, *batches: Array) -> None:
+    """Refuse a batch without images."""
+    if not all(map(len, batches)):
+        raise ValueError(f"{caller}: the batch has no image, and the mean "
+                         "over none is undefined")
+
+
 def check_batch_size(batch_size: int, N: int) -> None:
     """Refuse one that is below 1 or above the number of images, N."""
     if not 1 <= batch_size <= N:
