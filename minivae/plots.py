@@ -5,13 +5,13 @@ channels). Figures are drawn without pyplot: they need no screen, and change
 nothing of the caller's matplotlib.
 """
 from pathlib import Path
+from statistics import NormalDist
 
 import imageio.v3 as imageio
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from scipy.special import ndtri
 
 from .backend import Array, to_numpy
 from .checks.images import check_bytes
@@ -31,7 +31,8 @@ def latent_grid(vae: VAE, n: int = 20) -> tuple[np.ndarray, np.ndarray]:
     the cell in row r and column c decodes z = (q[c], q[n-1-r]). With D = 1
     there is one row; with D > 2, all further coordinates are 0.
     """
-    q = ndtri(np.linspace(0.05, 0.95, n) if n > 1 else [0.5])
+    shares = np.linspace(0.05, 0.95, n) if n > 1 else [0.5]
+    q = np.array([*map(NormalDist().inv_cdf, shares)])
     rows = q[::-1] if vae.latent_dim > 1 else q[:1]     # the highest on top
     z = np.zeros((len(rows), n, vae.latent_dim))
     z[:, :, 0] = q

@@ -1,11 +1,11 @@
 """Where the encoder puts images: their codes in the plane, by class."""
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.special import ndtri
 
 from ...backend import Array
 from ...plots import encode
@@ -52,7 +52,7 @@ def save_scatter(path: str | Path, vae: VAE, images: Array,
         ax.set_ylabel("mu[1]")
         ax.set_aspect("equal", adjustable="datalim")
     if vae.latent_dim == 2:
-        low, high = ndtri([0.05, 0.95])
+        low, high = map(NormalDist().inv_cdf, (0.05, 0.95))
         ax.plot([low, high, high, low, low], [low, low, high, high, low],
                 "k--", linewidth=1, label="the landscape")
     if plane:
