@@ -43,13 +43,13 @@ def test_a_changed_byte_is_seen_or_changes_nothing(real, tmp_path):
     (good, want), rng = real, np.random.default_rng(0)
 
     def changed():
-        for i in rng.choice(len(good), 2500, replace=False):
+        for i in rng.choice(len(good), 1000, replace=False):
             bad = bytearray(good)
             bad[i] ^= rng.integers(1, 256)
             yield bytes(bad)
     refused = try_all(changed(), tmp_path / "c.npz", load,
                       lambda loaded: equal(loaded, want))
-    assert refused > 1500                  # the rest is zip's own book-keeping
+    assert refused > 600                   # the rest is zip's own book-keeping
 
 
 def test_a_real_checkpoint_that_was_cut_is_refused(real, tmp_path):

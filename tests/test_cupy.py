@@ -28,6 +28,7 @@ from minivae.train import epoch, evaluate, train_step
 import strict_cupy
 from common import fit, training_run
 from examples import all_layers, examples
+from small_runs import few
 from test_demos import PICTURES, arguments, load
 
 
@@ -253,17 +254,6 @@ def test_a_diverged_run_keeps_the_better_model(cupy, monkeypatch, tmp_path):
     assert (tmp_path / "model.npz").read_bytes() == before
 
 
-def few(full, train=320, test=300):
-    """Some images of a data set, with all that belongs to them."""
-    data = full()
-    return data._replace(
-        train_images=data.train_images[:train],
-        train_labels=data.train_labels[:train],
-        test_images=data.test_images[:test],
-        test_labels=data.test_labels[:test],
-        grey_index=data.grey_index % test)
-
-
 @pytest.mark.parametrize("first, then", [("cpu", "gpu"), ("gpu", "cpu")])
 def test_a_checkpoint_goes_on_elsewhere(cupy, monkeypatch, tmp_path, capsys,
                                         first, then):
@@ -274,7 +264,7 @@ def test_a_checkpoint_goes_on_elsewhere(cupy, monkeypatch, tmp_path, capsys,
     def train(folder, *args):
         args = arguments(demo, monkeypatch, "--workers", 1, "--epochs", 2,
                          "--limit", 64, "--out", tmp_path / folder, *args)
-        args.load = functools.partial(few, demo.load_fashion_mnist)
+        args.load = functools.partial(few, demo.load_fashion_mnist, test=50)
         return demo.main(args)
     train("whole", "--device", first)
     train("run", "--device", first, "--epochs", 1)

@@ -1,5 +1,6 @@
 """The demos run as a user runs them; what goes wrong gets one sentence."""
 import csv
+import functools
 import importlib.util
 import multiprocessing
 import os
@@ -35,6 +36,7 @@ from common import (command_line, growth, quality, training_options,
                     training_run)
 from common.own_folder import claim
 from common.report import print_epoch
+from small_runs import few
 
 DEMOS = Path(__file__).parent.parent / "demos"
 # all with a command line; first_vae.py is a plain script
@@ -230,18 +232,23 @@ def test_train_fashion_prints_plain_lines_into_a_pipe(finished):
     assert "69,989" in done.stdout and done.stdout.isascii()
 
 
-def test_the_same_seed_gives_the_same_run(finished, tmp_path):
-    out, _ = finished
-    args = "--limit", 2500, "--epochs", 2
-    assert run("train_fashion.py", *args, "--out", tmp_path).returncode == 0
+def test_the_same_seed_gives_the_same_run(tmp_path):
+    np.save(tmp_path / "images.npy", load_fashion_mnist().grey[:300])
+    runs = tmp_path / "one", tmp_path / "other"
+    for out in runs:
+        done = run("train_fashion.py", "--data-dir", tmp_path / "images.npy",
+                   "--epochs", 2, "--out", out)
+        assert done.returncode == 0, done.stderr
 
     def losses(folder):
         with open(folder / "log.csv", newline="") as file:
             return [(r["train_loss"], r["test_elbo"])
                     for r in csv.DictReader(file)]
-    assert losses(out) == losses(tmp_path)
+    one, other = map(losses, runs)
+    assert one == other and one[0] != one[1]
     for name in "model.npz", "grid.gif":
-        assert (out / name).read_bytes() == (tmp_path / name).read_bytes()
+        one, other = ((out / name).read_bytes() for out in runs)
+        assert one == other
 
 
 @pytest.mark.parametrize("args, sentence", [
@@ -758,13 +765,18 @@ def test_quick_is_only_a_default(monkeypatch):
     assert usual.out == Path("runs/fashion")
 
 
-def test_train_mnist_is_the_same_with_digits(tmp_path):
-    done = run("train_mnist.py", "--limit", 640, "--epochs", 1,
-               "--learning-rate", 1e-3, "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "A convolutional VAE on binarized MNIST\n" in done.stdout
+def test_train_mnist_is_the_same_with_digits(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(DEMOS)          # train_mnist is train_fashion
+    demo = load("train_mnist.py")
+    args = arguments(demo, monkeypatch, "--limit", 640, "--epochs", 1,
+                     "--learning-rate", 1e-3, "--out", tmp_path)
+    assert args.load is load_mnist
+    args.load = functools.partial(few, load_mnist, train=640)
+    assert demo.main(args) == 0
+    printed = capsys.readouterr().out
+    assert "A convolutional VAE on binarized MNIST\n" in printed
     assert {p.name for p in tmp_path.iterdir()} == FILES
-    elbo = float(re.search(r"test ELBO (-\d+\.\d)", done.stdout)[1])
+    elbo = float(re.search(r"test ELBO (-\d+\.\d)", printed)[1])
     assert -500 < elbo < -200                      # untrained: -543
     usage = run("train_mnist.py", "--help").stdout
     assert "Train a VAE on MNIST" in usage and "runs/mnist" in usage
@@ -1304,6 +1316,7 @@ def test_benchmark_draws_how_the_cost_grows(tmp_path, monkeypatch, capsys):
                         {"batch": 2, "size": 8, "filters": 2})
     monkeypatch.setattr(growth, "GROWTH", {"batch": [1, 2], "size": [8, 12],
                                            "filters": [2, 4]})
+    monkeypatch.setattr(growth, "SECONDS", 0.2)
     monkeypatch.setattr(growth, "start",
                         lambda work, *args: Here(work, *args))
     demo.grow(arguments(demo, monkeypatch, "--growth", "--out", tmp_path))

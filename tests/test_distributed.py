@@ -16,18 +16,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_cupy import few
 from test_plots import drawn
 
-from minivae import Adam, conv_vae, load_model
-from minivae.backend import get_xp, move, to_numpy
+from minivae import conv_vae, load_model
+from minivae.backend import get_xp, to_numpy
 from minivae.extras.parallel import distributed
 from minivae.extras.runs.checkpoint import load
-from minivae.train import epoch, evaluate, train_step
 
 import strict_cupy
-from common import command_line
 from common.own_folder import claim
+from small_runs import SETTINGS, few, fifty_steps
 from test_demos import DEMOS, arguments, load as load_demo
 
 ROOT = Path(__file__).parent.parent
@@ -39,41 +37,10 @@ needs_mpi = pytest.mark.skipif(
     reason="MPI is not installed: pip install mpi4py mpich")
 
 
-def fifty_steps(dtype, batch_size, make_team, xp=np):
-    """Train a little: losses, parameters, and the ELBO's two parts."""
-    rng, images = np.random.default_rng(0), move(
-        np.random.default_rng(5).integers(0, 2, (95, 8, 8, 1), bool), xp)
-    vae = conv_vae((8, 8, 1), filters=4, rng=rng, dtype=dtype).to(xp)
-    model, adam, losses = make_team(vae), Adam(vae.params, 1e-3), []
-
-    def batches():
-        if model is vae:
-            return epoch(vae, images, batch_size, rng)
-        return model.epoch(images, batch_size, rng)
-    while adam.t < 50:
-        for x, eps in batches():
-            losses.append(float(train_step(model, adam, x, eps)))
-    eps = vae.noise(95, 1)
-    return losses, vae.params, evaluate(model, images, eps, 40)
-
-
-SETTINGS = [("float32", 10, 1e-5), ("float64", 10, 1e-12),
-            ("float64", 3, 1e-12)]         # and the error that is allowed
-
-
 @functools.cache
 def alone(dtype, batch_size):
     """What one process computes: the same beside each number of ranks."""
     return fifty_steps(dtype, batch_size, lambda vae: vae)
-
-
-def rank_main(path):
-    """What each rank of the next test runs; every rank writes a file."""
-    comm = distributed.communicator()
-    found = [fifty_steps(dtype, batch_size,
-                         lambda vae: distributed.Distributed(vae, comm, 3))
-             for dtype, batch_size, _ in SETTINGS]
-    Path(f"{path}.{comm.rank}").write_bytes(pickle.dumps(found))
 
 
 def mpiexec(ranks, *command, **kwargs):
@@ -105,7 +72,7 @@ def finish(process, seconds=300):
 def test_ranks_compute_what_one_process_does(tmp_path, ranks):
     path = tmp_path / "rank"
     printed, status = finish(mpiexec(ranks, "-c", (
-        "from test_distributed import rank_main\n"
+        "from small_runs import rank_main\n"
         f"rank_main({str(path)!r})")))
     assert status == 0, printed
     every = zip(*(pickle.loads(Path(f"{path}.{rank}").read_bytes())
@@ -141,22 +108,9 @@ class OneRank:
 
 # ---- the demo --------------------------------------------------------------
 
-def small_demo(out, *args, on_rank_1=""):
-    """What a rank runs: train_fashion.py, with few images to test on."""
-    demo = load_demo("train_fashion.py")
-    demo.load_fashion_mnist = functools.partial(few, demo.load_fashion_mnist,
-                                                1000)
-    sys.argv = ["demo", "--distributed", "--workers", "1", "--out", out, *args]
-    if on_rank_1:
-        distributed.PATIENCE = 1
-        if distributed.communicator().rank == 1:
-            exec(on_rank_1)
-    command_line.run(demo.main, demo.parse_arguments, demo.end_together)
-
-
 def train(ranks, out, *args, **kwargs):
     return mpiexec(ranks, "-c", (
-        "from test_distributed import small_demo\n"
+        "from small_runs import small_demo\n"
         f"small_demo(*{[str(out), *map(str, args)]!r}, **{kwargs!r})"))
 
 
@@ -519,9 +473,8 @@ def test_scaling_takes_a_step_apart(monkeypatch, size):
 def test_scaling_measures_and_predicts(tmp_path, ranks):
     printed, status = finish(mpiexec(ranks, "-c", f"""
 import sys
+import scaling as demo
 from common import command_line
-from test_demos import load
-demo = load("scaling.py")
 real = demo.clock
 demo.clock = lambda comm, work, times: real(comm, work, 1)
 sys.argv = ["x", "--out", {str(tmp_path)!r}]

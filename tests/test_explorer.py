@@ -1,5 +1,6 @@
 """The page decodes as Python does, and does what it says: in a browser."""
 import base64
+import functools
 import io
 import json
 import math
@@ -26,6 +27,7 @@ from minivae.extras.figures.names import colour
 from minivae.plots import draw_landscape
 
 from common.models import find_model
+from small_runs import few
 from test_demos import arguments, load
 
 CHROME, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
@@ -199,9 +201,10 @@ def explore(monkeypatch, tmp_path, *args):
 
 def test_explore_knows_the_run_beside_a_model(monkeypatch, tmp_path, capsys):
     train = load("train_fashion.py")
-    assert train.main(arguments(
-        train, monkeypatch, "--limit", 64, "--epochs", 1, "--workers", 1,
-        "--out", tmp_path / "run")) == 0
+    args = arguments(train, monkeypatch, "--limit", 64, "--epochs", 1,
+                     "--workers", 1, "--out", tmp_path / "run")
+    args.load = functools.partial(few, args.load)
+    assert train.main(args) == 0
     capsys.readouterr()
     opened = explore(monkeypatch, tmp_path, "--model",
                      tmp_path / "run" / "model.npz")

@@ -20,6 +20,7 @@ from common.profile import flop
 START = {"batch": 32, "size": 28, "filters": 32}
 GROWTH = {"batch": [8, 16, 32, 64, 128, 256, 512, 1024],
           "size": [28, 56, 112], "filters": [32, 64, 128]}
+SECONDS = 2                            # for which each of them is measured
 
 
 def grow(args: argparse.Namespace) -> None:
@@ -55,7 +56,7 @@ def measure(batch: int, size: int, filters: int, pipe: Any) -> None:
     with Workers(vae, shape, min(cores(), batch), batch) as team:
         def step(): return train_step(team, adam, x, eps)
         first = max(clock(step), clock(step))
-        times = [clock(step) for _ in range(max(5, int(2 / first)))]
+        times = [clock(step) for _ in range(max(5, int(SECONDS / first)))]
         pipe.send((1e3 * statistics.median(times), work, *peak_memory()))
 
 
