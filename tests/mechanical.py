@@ -20,19 +20,15 @@ change elsewhere does not bring others into the sample.
 import argparse
 import ast
 import functools
-import hashlib
 import itertools
-import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mechanical_text
-from mutants import ENDED, ROOT, RUNNING, TESTS, Mutant, catch, kill
-from tqdm import tqdm
+from mutants import ROOT, TESTS, Mutant, catch_all, sample
 
 TEXTS = ".js", ".cu"       # which ast does not know: see mechanical_text.py
 COMPARE = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">",
@@ -293,27 +289,16 @@ def main() -> int:
              if not args.words or any(word in str(path) for word in args.words)
              for m in changes(Source(file, path))
              if f"{m.file}: {m.name}" not in judged]
-    every.sort(key=lambda m: hashlib.sha256(
-        f"{args.seed} {m.file}: {m.name}".encode()).digest())
-    chosen = sorted(every[:args.sample], key=lambda m: m.file)
+    chosen = sorted(sample(every, args.sample, args.seed),
+                    key=lambda m: m.file)
     print(f"{len(chosen)} of {len(every)} mutants")
     if args.list:
         print(*(f"{m.file}: {m.name}" for m in chosen), sep="\n")
         return 0
-    pool, table = ThreadPoolExecutor(os.cpu_count() or 1), {}
-    try:
-        with tqdm(total=len(chosen), disable=None, leave=False) as bar:
-            for m, by in zip(chosen, pool.map(catch, chosen)):
-                bar.update()
-                table.setdefault(m.file, []).append(by)
-                if by is None:
-                    bar.write(f"SURVIVED {m.file}: {m.name}")
-                    sys.stdout.flush()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        ENDED.set()
-        for process in list(RUNNING):
-            kill(process)
+    found, table = catch_all(chosen, lambda m, by: (
+        None if by else f"SURVIVED {m.file}: {m.name}")), {}
+    for m, by in zip(chosen, found):
+        table.setdefault(m.file, []).append(by)
     print(f"\n{'file':<36}{'mutants':>8}{'caught':>8}")
     for file, found in table.items():
         print(f"{file:<36}{len(found):>8}{sum(map(bool, found)):>8}")

@@ -2,6 +2,7 @@
 
     python tests/mutants.py              every mutant (minutes)
     python tests/mutants.py conv KL      those with a word in file or name
+    python tests/mutants.py --sample 40  forty of them, by the seed 0
     python tests/mutants.py --list       only say what they are
 
 Each mutant is one mistake, patched into a copy of the library; then the
@@ -17,6 +18,7 @@ must still see.
 import argparse
 import contextlib
 import functools
+import hashlib
 import os
 import re
 import shutil
@@ -26,6 +28,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -154,6 +157,32 @@ def mutate(mutant: Mutant, text: str) -> str:
     return text
 
 
+def sample(every: list[Mutant], n: int | None, seed: int) -> list[Mutant]:
+    """Choose n mutants: by the seed and their own names, no others'."""
+    return sorted(every, key=lambda m: hashlib.sha256(
+        f"{seed} {m.file}: {m.name}".encode()).digest())[:n]
+
+
+def catch_all(chosen: list[Mutant], say: Callable) -> list[str | None]:
+    """Return what caught each mutant; a line of say(mutant, by) is printed.
+    """
+    pool, found = ThreadPoolExecutor(os.cpu_count() or 1), []
+    try:
+        with tqdm(total=len(chosen), disable=None, leave=False) as bar:
+            for mutant, by in zip(chosen, pool.map(catch, chosen)):
+                bar.update()
+                found.append(by)
+                if line := say(mutant, by):
+                    bar.write(line)
+                    sys.stdout.flush()
+    finally:                                           # after Ctrl-C, too
+        pool.shutdown(wait=False, cancel_futures=True)
+        ENDED.set()
+        for process in list(RUNNING):
+            kill(process)
+    return found
+
+
 def catch(mutant: Mutant | None) -> str | None:
     """Run a mutant's tests; return what caught it, None if nothing did.
 
@@ -277,38 +306,29 @@ def path_of(test):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("words", nargs="*", help="only mutants that have one")
+    parser.add_argument("--sample", type=int, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--passed", action="store_true", help="do not run the "
                         "tests first: they have just passed")
     args = parser.parse_args()
     chosen = [m for m in mutants() if not args.words or any(
         word in f"{m.file} {m.name} {m.tests}" for word in args.words)]
+    if args.sample:
+        chosen = sample(chosen, args.sample, args.seed)
     for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):   # tidy up, as after
         signal.signal(getattr(signal, name), lambda *_: sys.exit(1))  # Ctrl-C
     if args.list:
-        print(*(f"{m.file:<14} {m.name}" for m in chosen), sep="\n")
+        print(*(f"{m.file}: {m.name}" for m in chosen), sep="\n")
         return 0
     by = None if args.passed else catch(None)
     if by:
         print(f"{by} fails without any mutant: mend that first")
         return 1
-    survivors = []
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)
-    try:
-        with tqdm(total=len(chosen), disable=None, leave=False) as bar:
-            for mutant, by in zip(chosen, pool.map(catch, chosen)):
-                bar.update()
-                bar.write(f"{mutant.file:<14} {mutant.name:<58} "
-                          f"{by or f'SURVIVED {mutant.tests}'}")
-                if by is None:
-                    survivors.append(mutant)
-    finally:                                           # after Ctrl-C, too
-        pool.shutdown(wait=False, cancel_futures=True)
-        ENDED.set()
-        for process in list(RUNNING):
-            kill(process)
-    print(f"{len(chosen)} mutants, {len(chosen) - len(survivors)} caught")
-    return bool(survivors)
+    found = catch_all(chosen, lambda m, by: (
+        f"{m.file}: {m.name}: {by or f'SURVIVED {m.tests}'}"))
+    print(f"{len(chosen)} mutants, {sum(map(bool, found))} caught")
+    return None in found
 
 
 if __name__ == "__main__":
