@@ -253,9 +253,7 @@ def naming(module: str, *words: str) -> list[str]:
     All of them in the file that has the module's name.
     """
     found = []
-    for path in sorted(Path(__file__).parent.glob("test_*.py")):
-        text = path.read_text(encoding="utf-8")
-        tree = ast.parse(text)
+    for file, lines, tree in test_files():
         names = {module, *words}
         names |= {alias.asname or alias.name for node in tree.body
                   if isinstance(node, ast.ImportFrom)
@@ -267,12 +265,19 @@ def naming(module: str, *words: str) -> list[str]:
                     "test_"):
                 first = min([node.lineno, *(d.lineno
                                             for d in node.decorator_list)])
-                lines = text.splitlines()[first - 1:node.end_lineno]
-                if path.stem == f"test_{module}" or named.search(
-                        "\n".join(lines)):
-                    found.append(f"{path.stem.removeprefix('test_')}"
-                                 f"::{node.name}")
+                if file == module or named.search(
+                        "\n".join(lines[first - 1:node.end_lineno])):
+                    found.append(f"{file}::{node.name}")
     return found
+
+
+@functools.cache
+def test_files() -> list[tuple[str, list[str], ast.Module]]:
+    """Return each file of tests: its name without test_, lines and tree."""
+    paths = sorted(Path(__file__).parent.glob("test_*.py"))
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    return [(path.stem.removeprefix("test_"), text.splitlines(),
+             ast.parse(text)) for path, text in zip(paths, texts)]
 
 
 def main() -> int:
