@@ -33,7 +33,7 @@ from minivae.beyond.classifier import LOADERS
 from minivae.beyond.descend import descend
 from minivae.beyond.discrete import discrete_vae, load_discrete
 from minivae.beyond.quantize import perplexity
-from minivae.beyond.weights import round_to_half, write_weights
+from minivae.beyond.weights import round_weights, write_weights
 from minivae.data import batches, to_float
 from minivae.plots import pixels, save_frame, show, tile
 
@@ -120,8 +120,8 @@ def main(args):
         xp, _ = choose_device(args.device)
         train(vae.to(xp), move(data.train_images[:args.limit], xp),
               args.steps, rng)
-        round_to_half(vae.to(np))
-        write_weights(args.out / "discrete.npz", vae, "float16")
+        round_weights(vae.to(np))
+        write_weights(args.out / "discrete.npz", vae)
     plane = load_pretrained(args.images)
     test = data.test_images
     print(f"nats per image, {len(test):,} test images"

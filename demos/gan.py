@@ -33,7 +33,7 @@ from minivae import Adam, choose_device
 from minivae.backend import get_xp, move, to_numpy
 from minivae.beyond.classifier import LOADERS, load_classifier
 from minivae.beyond.conv_gan import conv_gan, load_gan
-from minivae.beyond.weights import round_to_half, write_weights
+from minivae.beyond.weights import round_weights, write_weights
 from minivae.data import to_float
 from minivae.plots import pixels, save_frame, show, tile
 
@@ -161,8 +161,8 @@ def main(args):
         gan = conv_gan(rng=rng).to(xp)
         with threadpool_limits(1):  # small products: more threads would wait
             train(gan, images, args.steps, args.noise, args.r1, rng, look)
-        round_to_half(gan.to(np).generator)
-        write_weights(args.out / "generator.npz", gan.generator, "float16")
+        round_weights(gan.to(np).generator)
+        write_weights(args.out / "generator.npz", gan.generator)
     made = gan.sample(MANY, 1)
     last = judge.look(made)
     print(f"\n{MANY:,} draws, and as many real images from training:")

@@ -30,7 +30,7 @@ from minivae.backend import move
 from minivae.beyond.classifier import LOADERS
 from minivae.beyond.descend import descend
 from minivae.beyond.pixelcnn import load_pixelcnn, pixel_cnn
-from minivae.beyond.weights import round_to_half, write_weights
+from minivae.beyond.weights import round_weights, write_weights
 from minivae.extras.figures.rows import save_images
 from minivae.plots import pixels, save_frame, show, tile
 
@@ -107,8 +107,8 @@ def main(args):
         xp, _ = choose_device(args.device)
         images = data.train_images[:args.limit, ..., 0].astype(int)
         train(net.to(xp), move(images, xp), args.steps, rng)
-        round_to_half(net.to(np))
-        write_weights(args.out / "pixelcnn.npz", net, "float16")
+        round_weights(net.to(np))
+        write_weights(args.out / "pixelcnn.npz", net)
     log_p = log_probs(net, test)
     print(f"log p(x): {log_p.mean():.2f} ± "
           f"{log_p.std() / math.sqrt(len(log_p)):.2f} nats per image, in the "

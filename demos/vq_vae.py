@@ -31,7 +31,7 @@ from minivae.beyond.classifier import LOADERS, load_classifier
 from minivae.beyond.descend import descend
 from minivae.beyond.quantize import perplexity
 from minivae.beyond.vqvae2 import VQVAE2, load_vqvae
-from minivae.beyond.weights import round_to_half, write_weights
+from minivae.beyond.weights import round_weights, write_weights
 from minivae.data import batches, to_float
 from minivae.plots import pixels, save_frame, show, tile
 from minivae.train import evaluate
@@ -170,8 +170,8 @@ def main(args):
         model, (xp, _) = VQVAE2(rng=rng), choose_device(args.device)
         train(model.to(xp), move(data.train_images[:args.limit], xp),
               args.steps, rng)
-        round_to_half(model.to(np))
-        write_weights(args.out / "vqvae.npz", model, "float16")
+        round_weights(model.to(np))
+        write_weights(args.out / "vqvae.npz", model)
     print_bound(model, data.test_images, args.images)
     draws = MANY if args.steps > QUICK else FEW
     scores = Judge(load_classifier(args.images), data.test_images).look(

@@ -23,7 +23,7 @@ from ..datasets.embedded import DATASETS
 from ..layers import Dense, Flatten, ReLU, Sequential
 from .categorical import categorical_logpdf
 from .descend import descend
-from .weights import read_weights, round_to_half, write_weights
+from .weights import read_weights, round_weights, write_weights
 
 LOADERS = {"mnist": load_mnist, "fashion": load_fashion_mnist}
 FEATURES, KERNEL = 64, 5
@@ -119,9 +119,8 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     (name,), data = sys.argv[1:], LOADERS[sys.argv[1]]()
     model = train(data.train_images, data.train_labels, rng=0)
-    round_to_half(model.network)
+    round_weights(model.network)
     right = model.classify(data.test_images) == data.test_labels
-    sha = write_weights(DATASETS / f"{name}_features.npz", model.network,
-                        "float16")
+    sha = write_weights(DATASETS / f"{name}_features.npz", model.network)
     print(f"{name}: {right.mean():.2%} of {len(right):,} test images; "
           f"SHA-256 {sha}")

@@ -13,29 +13,29 @@ SHA256 = {                   # of the files: pack.py makes them
     "mnist": "089ea8d031f66edb5309b95206adebda"
              "80f2e8da609f4342fcf86d169a780d78",
     # trained by minivae/beyond/classifier.py
-    "fashion_features": "268020e5384a12a55edf659fe5ed8ef5"
-                        "546b12d9d9f9ab390bde0c6e5d00a0b9",
-    "mnist_features": "2ac8daf2f8223c0caec3938119d85398"
-                      "f3363f4f184d3e7ca622730202f9cbdd",
+    "fashion_features": "be1ce16bc69f02b638c40008f86b4d2e"
+                        "05f6dbf4ed0ec2ead03a212fe2727556",
+    "mnist_features": "1f39444665afa9f2cdf4f18e27e03133"
+                      "17f60146a7358dce7c790bbfabfc86ac",
     # by demos/gan.py
-    "fashion_gan": "b2d7588ea6fa4b6c0dcfd860dbd11ca1"
-                   "c41f0370c01533018c2bc7cf923cca84",
-    "mnist_gan": "b9183b8cf37e7834c5e9c3d5506d7461"
-                 "9c0fa93cd5ceeb816fbfce162ab6e6f0",
+    "fashion_gan": "da7fc2f33bde4a9be10976694d4a59bf"
+                   "d5e6b01b19d719c23d5608950bbed84a",
+    "mnist_gan": "665e54224e1b6675b03371221de2a75d"
+                 "1fff0404c4ca1568f337b070ccb41dc7",
     # by demos/vq_vae.py, with the seed 0
-    "fashion_vqvae": "b7433b23347cf6103ee2da2b80984f4b"
-                     "533407f8c2bfbc2afc776028884944ce",
-    "mnist_vqvae": "097c605a61dede75cb8bb8603f06915d"
-                   "92b94ed2431bf47b52717a2f46292837",
+    "fashion_vqvae": "8c2eda41249842b3deef5021332303eb"
+                     "e782b6db6d75c98b927de90bfd708a4e",
+    "mnist_vqvae": "0a7b68c7a2a758e9fb4a5529c7a8c008"
+                   "9429d73ee29759f769ae63a61f6eb27f",
     # by demos/discrete.py and pixelcnn.py
-    "fashion_discrete": "24033c4e2b895e75fa5aa0bac69665bc"
-                        "4644cda09def0d1025d6bffe33986949",
-    "mnist_discrete": "fd2f7cc903153e0aedfa5e84c125ee4f"
-                      "61e459a7682729d8f041a8755326ef29",
-    "fashion_pixelcnn": "4579a15438f9b3e1dcc64f341956a7b8"
-                        "259b7280c431faed4b014092ac1d0cfd",
-    "mnist_pixelcnn": "059d1796780636fad1d7fc32b1de6fc0"
-                      "291d5fc5019c450e9432bfdd8137aff3"}
+    "fashion_discrete": "10a1ab0a3333ec13655ef3707fffdc9f"
+                        "3c3f2cf589ba0ec33c4183bb1be90d41",
+    "mnist_discrete": "2c0bac1fb28249ff093254326b8bb202"
+                      "35a260d6693ca92dc6168bc78d202397",
+    "fashion_pixelcnn": "984dd9cad208e4c55a2dd9c6c51cfa4b"
+                        "e346cfb20dc13671af6cc3fd0a59087c",
+    "mnist_pixelcnn": "4c5e0a7363703735627acb4e47a0c5bb"
+                      "e43a84aba7127e612a74c8172a71dbe8"}
 
 
 def read_embedded(name: str) -> Mapping[str, np.ndarray]:
