@@ -4,7 +4,7 @@
     python demos/pixelcnn.py --images mnist
     python demos/pixelcnn.py --shipped           no training: what ships
 
-A PixelCNN needs no code: it says how probable each pixel is to be black, given
+A PixelCNN needs no code: it says how likely each pixel is to be black, given
 all pixels before it, row by row (minivae/beyond/pixelcnn.py). So log p(x) is
 exact, no bound, and higher than what any model of this course reaches; and one
 can begin an image, and have it completed. But to draw an image it takes as
@@ -44,7 +44,7 @@ TIMES = 4               # that an image is completed
 def train(net, images, steps, rng):
     """Train net on images (N, H, W), 0 or 1, there where it is."""
     descend(net.params,
-            lambda places: net.loss_and_grads(images[places]),
+            lambda indices: net.loss_and_grads(images[indices]),
             len(images), steps, batch_size=8, learning_rate=5e-3, rng=rng)
     net.forget()
 
@@ -60,12 +60,14 @@ def log_probs(net, images):
 def seen(net, image, row, column):
     """How much does each pixel of an image (H, W) move one pixel's logit?
 
-    Returns |d logit / d pixel|, (H, W), by one backward pass.
+    Returns |d logit / d pixel|, (H, W), by one backward pass: a pixel that
+    grows darker moves from white's channel to black's.
     """
     logits = net.logits(image[None])
     dy = np.zeros_like(logits)
     dy[0, row, column] = -1, 1           # black's logit minus white's
-    return abs(net.backward(dy)[0]).sum(axis=-1)
+    dx = net.backward(dy)[0]
+    return abs(dx[..., 1] - dx[..., 0])
 
 
 def seconds(draw):

@@ -21,19 +21,18 @@ def demo(monkeypatch):
 
 
 def test_seen_is_the_derivative_of_a_pixels_log_odds(demo):
-    net = PixelCNN(2, 4, 2, reach=5, rng=0, dtype="float64")
+    net = PixelCNN(2, 4, 2, reach=5, places=True, rng=0, dtype="float64")
     image = np.random.default_rng(0).integers(2, size=(6, 7))
     got = demo.seen(net, image, 3, 4)
-    x = np.stack([1.0 - image, image], axis=-1)[None]         # one-hot
-    want = np.zeros((6, 7))
-    for i, j, k in np.ndindex(6, 7, 2):
+    x, want = net._input(image[None], None), np.zeros((6, 7))
+    for i, j in np.ndindex(6, 7):
         odds = []
         for step in 1e-6, -1e-6:
-            moved = x.copy()
-            moved[0, i, j, k] += step
-            white, black = net.forward(moved)[0, 3, 4]
+            darker = x.copy()
+            darker[0, i, j, :2] += -step, step           # white to black
+            white, black = net.forward(darker)[0, 3, 4]
             odds.append(black - white)
-        want[i, j] += abs(odds[0] - odds[1]) / 2e-6
+        want[i, j] = abs(odds[0] - odds[1]) / 2e-6
     np.testing.assert_allclose(got, want, atol=1e-8)
     assert got[3, 4:].max() == 0 and got[4:].max() == 0 < got[3, 3]
 
