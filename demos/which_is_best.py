@@ -7,12 +7,13 @@ Draws thousands of images from each, and asks a classifier's features
 (minivae/beyond/classifier.py) how far these draws are from real test images:
 the Frechet distance, precision (how many look real) and recall (how much of
 what is real they cover). Beside that, what one cannot see: the bound on
-log p(x) where there is one, what a draw costs, and how large the model is.
+log p(x) where there is one, what a draw costs, and how many parameters it
+needs (an encoder, or a discriminator, is not asked then).
 Real images from training are scored, too: that is the floor.
 
 Some models say how black a pixel is, not whether; then one can look at these
-means, draw black or white, or take the more probable of both. That changes
-the distance several times over, so all three are shown; for precision and
+means, draw black or white, or take the more probable of the two. That changes
+the distance by a factor of several, so all three are shown; for precision and
 recall pixels are the more probable. (Means alone look smooth to a network that
 has seen none, and precision forgives blur: each number says one thing.)
 
@@ -72,7 +73,7 @@ def autoencoder(images, args):
     codes = encode(vae, images[:10000])
     mean, covariance = codes.mean(axis=0), np.cov(codes.T)
     return Model(lambda n, rng: decode(vae, rng.multivariate_normal(
-        mean, covariance, n)), size(vae.params))
+        mean, covariance, n)), size(vae.decoder))
 
 
 # ---- what is printed and drawn ---------------------------------------------

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from minivae import conv_vae
+from minivae import conv_vae, load_pretrained
 from minivae.beyond.classifier import Classifier
 from minivae.beyond.pixelcnn import load_pixelcnn
 from minivae.data import load_mnist, to_float
@@ -125,6 +125,19 @@ def test_a_row_has_what_the_header_says(demo, monkeypatch, capsys):
     np.testing.assert_array_equal(first, made[:20] > 0.5)
 
 
+def test_parameters_are_those_that_draw():
+    vae, vq = (load_pretrained("mnist", kind)
+               for kind in ("discrete", "vqvae"))
+    assert relative("mnist", "discrete").parameters == sum(
+        p.size for name, p in vae.params.items()
+        if not name.startswith("encoder."))
+    assert relative("mnist", "vqvae").parameters == sum(
+        p.size for name, p in vq.params.items()
+        if not name.startswith(("codec.encoder.", "codec.to_")))
+    assert relative("mnist", "gan").parameters == 94465
+    assert relative("mnist", "pixelcnn").parameters == 57954
+
+
 def test_of_vae_draws_and_bounds():
     vae = conv_vae(filters=2, rng=0)
     model, x = of_vae(vae), to_float(load_mnist().test_images[:5])
@@ -132,7 +145,8 @@ def test_of_vae_draws_and_bounds():
     np.testing.assert_array_equal(
         model.bound(x, np.random.default_rng(2)),
         vae.elbo(x, vae.noise(5, np.random.default_rng(2))))
-    assert model.parameters == sum(p.size for p in vae.params.values())
+    assert model.parameters == sum(
+        p.size for p in vae.decoder.params.values())
 
 
 def test_it_compares_all_and_draws_them(demo, monkeypatch, tmp_path, capsys):

@@ -1,10 +1,11 @@
 """All generative models of the course, asked the same three things."""
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minivae import load_pretrained
+from minivae.layers import Layer
 from minivae.vae import VAE
 
 
@@ -28,23 +29,26 @@ def relative(name: str, kind: str) -> Model:
     """Return one that ships: its kind, trained on "fashion" or "mnist"."""
     model = load_pretrained(name, kind)
     if kind == "discrete":
-        return of_vae(model)
+        return of_vae(model, model.prior)
     if kind == "vqvae":
-        return Model(model.sample, size(model.params), model.bound)
+        codec = model.codec
+        books = codec.top.vectors.size + codec.bottom.vectors.size
+        return Model(model.sample, books + size(
+            model.prior, codec.from_top, codec.decoder), model.bound)
     if kind == "gan":
-        return Model(model.sample, size(model.generator.params))
+        return Model(model.sample, size(model.generator))
     return Model(
         lambda n, rng: np.float32(model.sample(n, 28, 28, rng))[..., None],
-        size(model.params),
-        lambda x, rng: model.log_prob(x[..., 0].astype(int)))
+        size(model), lambda x, rng: model.log_prob(x[..., 0].astype(int)))
 
 
-def of_vae(vae: VAE) -> Model:
-    """A VAE's draws are decoded codes of its prior."""
-    return Model(vae.sample, size(vae.params),
+def of_vae(vae: VAE, *priors: Layer) -> Model:
+    """A VAE's draws are decoded codes of its prior, which may be a network."""
+    return Model(vae.sample, size(vae.decoder, *priors),
                  lambda x, rng: vae.elbo(x, vae.noise(len(x), rng)))
 
 
-def size(params: dict) -> int:
-    """Return how many numbers there are in a dict's arrays."""
-    return sum(p.size for p in params.values())
+def size(*networks: Any) -> int:
+    """Return how many parameters networks have, together."""
+    return sum(p.size for network in networks
+               for p in network.params.values())
