@@ -46,9 +46,9 @@ from common.relatives_options import relatives_parser
 
 def train(vae, images, steps, rng):
     """Train vae on images (N, H, W, C), there where its parameters are."""
-    def loss_and_grads(places):
-        return vae.loss_and_grads(vae.asarray(to_float(images[places])),
-                                  vae.noise(len(places), rng))
+    def loss_and_grads(indices):
+        return vae.loss_and_grads(vae.asarray(to_float(images[indices])),
+                                  vae.noise(len(indices), rng))
     descend(vae.params, loss_and_grads, len(images), steps, rng=rng)
     vae.forget()
 
@@ -66,14 +66,14 @@ def codes_and_prices(vae, images):
 
     Both (N, h, w), the latter in nats, given the codes before.
     """
-    q = log_softmax(vae.encode(vae.asarray(to_float(images))))
-    codes = q.argmax(axis=-1)
-    p = log_softmax(vae.prior.logits(codes))
-    return codes, (np.exp(q) * (q - p)).sum(axis=-1)
+    log_q = log_softmax(vae.encode(vae.asarray(to_float(images))))
+    codes = log_q.argmax(axis=-1)
+    log_p = log_softmax(vae.prior.logits(codes))
+    return codes, (np.exp(log_q) * (log_q - log_p)).sum(axis=-1)
 
 
 def each_alone(codes, n, rng):
-    """Draw n grids, each place as often as in codes (N, h, w), but alone."""
+    """Draw n grids: as in codes (N, h, w), but each place independently."""
     N, h, w = codes.shape
     rows = rng.integers(N, size=(n, h, w))
     return codes[rows, np.arange(h)[:, None], np.arange(w)]
@@ -131,7 +131,7 @@ def main(args):
     codes, prices = codes_and_prices(vae, test[:2000])
     K = vae.prior.K
     print(f"""
-{K} codes are used as if there were {perplexity(codes, K):.0f}, all as \
+{K} codes are used as if there were {perplexity(codes, K):.0f}, all equally \
 frequent. A place costs {prices.mean():.2f} nats, not
 log {K} = {math.log(K):.2f}, from {prices.mean(axis=0).min():.2f} where all \
 is foreseen to {prices.mean(axis=0).max():.2f}.""")

@@ -53,14 +53,14 @@ def train(model, images, steps, rng):
     """Train codes on images (N, H, W, C), and then their prior."""
     codec, prior = model.codec, model.prior
 
-    def better(places):
-        result = codec.loss_and_grads(to_float(images[places]))
+    def better(indices):
+        result = codec.loss_and_grads(to_float(images[indices]))
         codec.update_codebooks(rng)
         return result
     descend(codec.params, better, len(images), steps, rng=rng, name="codes")
     top, bottom = encode(model, images)
-    descend(prior.params, lambda places: prior.loss_and_grads(
-        top[places], bottom[places]), len(images), steps, rng=rng,
+    descend(prior.params, lambda indices: prior.loss_and_grads(
+        top[indices], bottom[indices]), len(images), steps, rng=rng,
         name="their prior")
 
 
@@ -78,7 +78,7 @@ def terms(model, images):
 
 
 def draw_many(model, n, rng):
-    """Draw n images, each pixel as is the more probable: bool."""
+    """Draw n images, each pixel set to its more probable value: bool."""
     bar = tqdm(range(0, n, 200), "draws", leave=False, disable=None)
     return np.concatenate([model.sample(min(200, n - at), rng) > 0.5
                            for at in bar])
@@ -114,8 +114,8 @@ def print_bound(model, images, name):
     for level, log_p, codes in zip(("top", "bottom"), (top, bottom),
                                    encode(model, images)):
         print(f"{level}: {K} codes are used as if there were "
-              f"{perplexity(codes, K):.0f}, all as frequent; a place\ncosts "
-              f"{-log_p.mean() / codes[0].size:.2f} nats, not log {K} = "
+              f"{perplexity(codes, K):.0f}, all equally frequent; a place\n"
+              f"costs {-log_p.mean() / codes[0].size:.2f} nats, not log {K} = "
               f"{math.log(K):.2f}")
     print(conclusion(x.mean() - reconstruction, cost - kl))
 
@@ -176,7 +176,7 @@ def main(args):
     draws = MANY if args.steps > QUICK else FEW
     scores = Judge(load_classifier(args.images), data.test_images).look(
         draw_many(model, draws, rng))
-    print(f"\n{draws:,} draws, each pixel as is the more probable: "
+    print(f"\n{draws:,} draws, each pixel set to its more probable value: "
           f"Fréchet distance {scores.distance:.1f},\nprecision "
           f"{scores.precision:.2f}, recall {scores.recall:.2f}")
     draw(args, model, data, rng)

@@ -158,7 +158,8 @@ def mutate(mutant: Mutant, text: str) -> str:
 
 
 def sample(every: list[Mutant], n: int | None, seed: int) -> list[Mutant]:
-    """Choose n mutants: by the seed and their own names, no others'."""
+    """Choose n mutants; each by the seed and its name, whatever others are.
+    """
     return sorted(every, key=lambda m: hashlib.sha256(
         f"{seed} {m.file}: {m.name}".encode()).digest())[:n]
 

@@ -90,7 +90,8 @@ def test_it_prints_bounds_and_draws(demo, small, name, shipped, few_images,
         codes, prices = demo.codes_and_prices(small(rng=7), images)
         at = prices.mean(axis=0)
         assert (f"5 codes are used as if there were {perplexity(codes, 5):.0f}"
-                f", all as frequent. A place costs {at.mean():.2f} nats, not\n"
+                ", all equally frequent. A place costs "
+                f"{at.mean():.2f} nats, not\n"
                 f"log 5 = 1.61, from {at.min():.2f} where all is foreseen to "
                 f"{at.max():.2f}.\n") in printed
     else:                 # what it has trained is what it writes

@@ -30,9 +30,9 @@ def learn_to_read(images: np.ndarray, table: np.ndarray, epochs: int,
     wanted = (table - mean) / spread
     network = build(images.shape[1:], table.shape[1], rng)
 
-    def loss_and_grads(places):
-        y = network.forward(spoil(to_float(images[places]), rng))
-        off = y - wanted[places]
+    def loss_and_grads(indices):
+        y = network.forward(spoil(to_float(images[indices]), rng))
+        off = y - wanted[indices]
         # the loss is the squared error, a mean over images: dy = 2·(y − t)/N
         network.backward_params(2 * off / len(off))
         return (off ** 2).sum() / len(off), network.grads

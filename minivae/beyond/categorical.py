@@ -65,7 +65,8 @@ def categorical_kl(q_logits: Array,
     exp = get_xp(q_logits).exp
     log_q, log_p = log_softmax(q_logits), log_softmax(p_logits)
     q, p, difference = exp(log_q), exp(log_p), log_q - log_p
-    # with softmax's Jacobian, ∂q[j]/∂l[k] = q[j]·(1[j = k] − q[k]):
+    # with softmax's Jacobian, ∂q[j]/∂l[k] = q[j]·(1[j = k] − q[k]) (and log q
+    # may count as a constant, for Σ q·∂log q = Σ ∂q = 0):
     #   d/dq_logits[k] = q[k]·(log q[k] − log p[k] − KL at this place)
     #   d/dp_logits[k] = p[k] − q[k]
     kl = (q * difference).sum(axis=-1, keepdims=True)

@@ -84,10 +84,10 @@ def train(images: Array, labels: Array, epochs: int = 6, *,
     model = Classifier(images.shape[1:], int(labels.max()) + 1, rng=rng)
     network = model.network
 
-    def loss_and_grads(places):
-        logits = network.forward(shifted(to_float(images[places]), rng))
-        log_p, dlogits = categorical_logpdf(labels[places], logits)
-        network.backward_params(-dlogits / len(places))
+    def loss_and_grads(indices):
+        logits = network.forward(shifted(to_float(images[indices]), rng))
+        log_p, dlogits = categorical_logpdf(labels[indices], logits)
+        network.backward_params(-dlogits / len(indices))
         return -log_p.mean(), network.grads
     descend(network.params, loss_and_grads, len(images),
             epochs * (len(images) // batch_size), batch_size=batch_size,
@@ -97,9 +97,10 @@ def train(images: Array, labels: Array, epochs: int = 6, *,
 
 
 def shifted(x: Array, rng: np.random.Generator) -> Array:
-    """Move all images (N, H, W, C) by at most a pixel, down and to the right.
+    """Move all images (N, H, W, C) alike, by at most a pixel either way.
 
-    They show the same then: so there is more to learn from.
+    What leaves on one side comes back on the other. They show the same then:
+    so there is more to learn from.
     """
     return get_xp(x).roll(x, tuple(rng.integers(-1, 2, 2).tolist()), (1, 2))
 

@@ -56,7 +56,7 @@ def conv_gan(image_shape: tuple = (28, 28, 1), latent_dim: int = 16, *,
     # A kernel of 4 with a stride of 2: each pixel is in as many windows as
     # any other, so that there is no checkerboard (demos/strides.py)
     half = {"strides": 2, "padding": "same", **settings}
-    generator = Sequential([                                 # (N, D)
+    generator = Sequential([                                 # (N, latent_dim)
         Dense(latent_dim, h * w * 4 * F, **settings), ReLU(),
         Reshape((h, w, 4 * F)),                              # (N, h, w, 4F)
         Conv2DTranspose(4 * F, 2 * F, 4, **half), ReLU(),    # (N, 2h, 2w, 2F)
@@ -73,9 +73,9 @@ def conv_gan(image_shape: tuple = (28, 28, 1), latent_dim: int = 16, *,
 def load_gan(name: str) -> GAN:
     """Return the conv_gan whose generator ships, "mnist" or "fashion".
 
-    They are the generator.npz of runs of demos/gan.py. The discriminator is
-    as untrained as any. Raises ValueError for another name, and where the
-    file is damaged.
+    They are the generator.npz of runs of demos/gan.py. The discriminator
+    does not ship: it is untrained. Raises ValueError for another name, and
+    where the file is damaged.
     """
     gan = conv_gan(rng=0)
     read_weights(name, "gan", gan.generator)

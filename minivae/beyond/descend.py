@@ -16,10 +16,10 @@ def descend(params: Mapping, loss_and_grads: Callable, N: int, steps: int, *,
             rng: Seed = None, name: str = "training") -> None:
     """Change params in place, by so many steps of Adam.
 
-    loss_and_grads(places) computes the loss of the images at some of N
-    places, and its gradients by name; all places come once in an epoch, in
-    random order. Shows a bar with a name, and the loss. Raises
-    FloatingPointError where the loss is not finite.
+    loss_and_grads(indices) computes the loss of some of N images, and its
+    gradients by name. In an epoch each comes once, in random order (but for
+    the last few, if N is no multiple of batch_size). Shows a bar with a name,
+    and the loss. Raises FloatingPointError where the loss is not finite.
     """
     check_batch_size(batch_size, N)
     rng = np.random.default_rng(rng)

@@ -12,9 +12,9 @@ be summed over. All three networks climb it together: the prior comes to expect
 what the encoder says, and the encoder says what the prior can expect. That is
 what a VQ-VAE lacks, whose codes are learnt for reconstruction alone.
 
-The gradient: q's enters the KL exactly; codes are drawn by Gumbel's trick, and
-gradients pass through them straight (straight_through.py), biased, both from
-the decoder and from the prior, of which earlier codes are the input.
+The gradient: the KL's with respect to q is exact. Codes are drawn by Gumbel's
+trick; decoder and prior both take them as input, and the gradients of both
+pass straight through (straight_through.py), which is biased.
 """
 import numpy as np
 
@@ -53,27 +53,27 @@ class DiscreteVAE(VAE):
 
         gumbel is (N, h, w, K) ~ Gumbel(0, 1), as noise returns it.
         """
-        q = self.encode(x)
-        codes = gumbel_one_hot(q, gumbel)
+        q_logits = self.encode(x)
+        codes = gumbel_one_hot(q_logits, gumbel)
         log_p_x, dlogits = bernoulli_logpdf(x, self.decoder.forward(codes))
-        kl, dq, dp = categorical_kl(q, self.prior.forward(codes))
-        self.cache = q, gumbel, dlogits, dq, dp
+        kl, dq, dp = categorical_kl(q_logits, self.prior.forward(codes))
+        self.cache = q_logits, gumbel, dlogits, dq, dp
         return log_p_x, kl
 
     def loss_and_grads(self, x: Array, gumbel: Array,
                        beta: float = 1.0) -> tuple[Array, dict]:
-        """Return the loss, minus the mean ELBO, and its gradients by name."""
+        """Return the loss and its gradients by name, as a VAE does."""
         check_not_empty("DiscreteVAE", x)
         reconstruction, kl = self.elbo_terms(x, gumbel)
         loss = (beta * kl - reconstruction).mean()
-        N, (q, gumbel, dlogits, dq, dp) = len(x), self.cache
+        N, (q_logits, gumbel, dlogits, dq, dp) = len(x), self.cache
         # the codes are the input of two networks, so two gradients add
         dcodes = (self.decoder.backward(-dlogits / N)
                   + self.prior.backward(beta * dp / N))
         # q's logits choose the codes, and are in the KL
-        dlogits = beta * dq / N + gumbel_one_hot_backward(
-            dcodes, q, gumbel, self.temperature)
-        self.encoder.backward_params(dlogits)
+        dq_logits = beta * dq / N + gumbel_one_hot_backward(
+            dcodes, q_logits, gumbel, self.temperature)
+        self.encoder.backward_params(dq_logits)
         return loss, self.grads
 
     def encode(self, x: Array) -> Array:
@@ -83,10 +83,10 @@ class DiscreteVAE(VAE):
         """
         if type(x) is np.ndarray:
             check_pixels("DiscreteVAE", x)
-        q = self.encoder.forward(x)
-        check_array("DiscreteVAE", "the encoder's output", q,
+        q_logits = self.encoder.forward(x)
+        check_array("DiscreteVAE", "the encoder's output", q_logits,
                     (len(x), *self.code_shape, self.prior.K))
-        return q
+        return q_logits
 
     def decode(self, codes: Array, apply_sigmoid: bool = False) -> Array:
         """Codes (N, h, w) -> logits, or with sigmoid: probabilities of ink."""
@@ -114,7 +114,7 @@ class DiscreteVAE(VAE):
 def discrete_vae(image_shape: tuple = (28, 28, 1), K: int = 32, *,
                  filters: int = 32, rng: Seed = None,
                  dtype=np.float32) -> DiscreteVAE:
-    """A DiscreteVAE with a grid of codes a fourth of the image's size."""
+    """A DiscreteVAE of a grid of codes, a fourth of the image each way."""
     H, W, C = check_image_shape("discrete_vae", image_shape)
     check_sizes("discrete_vae", K=K, filters=filters)
     settings = {"rng": np.random.default_rng(rng), "dtype": dtype}

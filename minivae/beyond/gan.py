@@ -61,8 +61,8 @@ def generator_loss(made: Array) -> tuple[Array, Array]:
 class GAN:
     """A generator and a discriminator that fit together.
 
-    generator: z (N, D) -> logits (N, ...), a pixel black where one is above
-    0; it begins with a Dense, or another layer with in_features = D
+    generator: z (N, latent_dim) -> logits (N, ...), a pixel black where one
+    is above 0; it begins with a Dense of latent_dim numbers
     discriminator: images (N, ...) -> logits (N, 1)
     Raises ValueError where they share a layer, and where a call finds that
     their sizes do not fit; TypeError for what is no layer.
@@ -79,21 +79,22 @@ class GAN:
             r1: float = 0.0) -> tuple[Array, dict]:
         """Return D's loss on real images x and on those made of noise z.
 
-        x is (N, ...), z (M, D). instance_noise, (N + M, ...), is added to
-        what D sees. r1: the weight of r1_penalty, which its gradients, by
-        name, then include, and the loss does not. Raises ValueError where
-        there is no image, a pixel is not in 0..1, or r1 is below 0.
+        x is (N, ...), z (M, latent_dim). instance_noise, (N + M, ...), is
+        added to what D sees. r1: the weight of r1_penalty; the gradients, by
+        name, include the penalty's then, but the loss does not. Raises
+        ValueError where there is no image, a pixel is not in 0..1, or r1 is
+        below 0.
         """
         if not 0 <= r1 < math.inf:
             raise ValueError(f"GAN: the weight of R1 is {r1}, but a number "
                              "of at least 0 was expected")
         if type(x) is np.ndarray:
             check_pixels("GAN", x)
-        made = binarize(self.generator.forward(z))
-        check_array("GAN", "the generator's output", made,
+        images = binarize(self.generator.forward(z))
+        check_array("GAN", "the generator's output", images,
                     ("M", *x.shape[1:]), x)
         xp, N = get_xp(x), len(x)
-        seen = add_noise(xp.concatenate([x, made]), instance_noise)
+        seen = add_noise(xp.concatenate([x, images]), instance_noise)
         penalty = r1_penalty(self.discriminator, seen[:N])[1] if r1 else {}
         logits = self.discriminator.forward(seen)
         loss, dreal, dmade = discriminator_loss(logits[:N], logits[N:])
@@ -106,19 +107,19 @@ class GAN:
     def generator_loss_and_grads(
             self, z: Array, instance_noise: Array | None = None,
     ) -> tuple[Array, dict]:
-        """Return G's loss on noise z (N, D), and its gradients by name.
+        """Return G's loss on noise z (N, latent_dim), and its gradients.
 
         instance_noise, (N, ...), is added to what D sees. The gradients come
         through D, which stays as it is, and straight through the step from
         logits to pixels: see straight_through.py. Raises ValueError where z
         is empty.
         """
-        logits = self.generator.forward(z)
+        pixels = self.generator.forward(z)                   # their logits
         made = self.discriminator.forward(
-            add_noise(binarize(logits), instance_noise))
+            add_noise(binarize(pixels), instance_noise))
         loss, dmade = generator_loss(made)
         dimages = self.discriminator.backward(dmade)
-        self.generator.backward_params(binarize_backward(dimages, logits))
+        self.generator.backward_params(binarize_backward(dimages, pixels))
         return loss, self.generator.grads
 
     def sample(self, n: int = 100, rng: Seed = None) -> Array:
@@ -136,7 +137,7 @@ class GAN:
         return self
 
     def noise(self, n: int, rng: Seed = None) -> Array:
-        """Draw z ~ N(0, I) for n images, (n, D), on the generator's device."""
+        """Draw z ~ N(0, I) for n images, (n, latent_dim), where G is."""
         check_sizes("noise", n=n)
         w = next(iter(self.generator.params.values()))
         z = np.random.default_rng(rng).standard_normal((n, len(w)))

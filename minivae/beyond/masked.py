@@ -24,8 +24,8 @@ from ..layers import Layer, sigmoid
 class MaskedConv2D(Conv2D):
     """y = im2col(x)·w + b, from what stands before: (N, H, W, C) -> (…, F).
 
-    size is an odd number K. w has only the rows above and the place's own,
-    (K//2 + 1, K, C, F); in the own row, a mask leaves what stands on its left,
+    size is odd. w has only the rows above and the place's own, (size//2 + 1,
+    size, C, F); in the own row, a mask leaves what stands on its left,
     and the place itself unless strict. (Strict is van den Oord's mask A, for
     the first layer; the others are mask B.)
     """
@@ -53,7 +53,8 @@ class MaskedConv2D(Conv2D):
     def backward(self, dy: Array) -> Array:
         MaskedConv2D.backward_params(self, dy)
         # y[o] = Σ_k x[o + k]·w[k], so dx[i] = Σ_k dy[i − k]·w[k]ᵀ: without a
-        # stride, that is a convolution, too, with the kernel turned around
+        # stride, that is a convolution, too, with the kernel turned around.
+        # (The row of k is −above … 0: x was padded above, dy is below)
         xp, beside = get_xp(dy), (self.beside, self.beside)
         dy = xp.pad(dy, ((0, 0), (0, self.above), beside, (0, 0)))
         w = self.w_seen[::-1, ::-1].swapaxes(2, 3)           # (KH, KW, F, C)

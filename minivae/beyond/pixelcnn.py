@@ -32,8 +32,8 @@ class PixelCNN(Sequential):
     al. mend it with a second stack of layers. Here a wide first kernel keeps
     it small.)
     places: it is told where each place is, its row and column from -1 to 1,
-    in two channels behind the codes'. What sees fewer rows than an image has
-    knows that from nothing else, and begins a new digit below the first.
+    in two channels behind the codes'. A network that sees fewer rows than an
+    image has cannot know otherwise, and begins a second digit below the first.
     conditional: it is told of a condition, too, (N, H, W, filters) in x's last
     channels, such as a network makes of other codes; see Beside.
     """

@@ -5,14 +5,9 @@
 (van den Oord, Vinyals & Kavukcuoglu 2017, eq. 1 and 2). Two questions remain.
 
 How does an encoder learn, if y jumps where z comes nearer to another code, and
-stands still elsewhere? Straight through: dz = dy. That is not a gradient of
-what forward computes, but the exact one of a surrogate,
-
-    z + constant,    constant = e_k − z,  taken here and now,
-
-which has y's value, and moves as z does; and against that, tests hold it. So
-the encoder learns where the decoder would rather have y, in the hope that y
-will follow.
+stands still elsewhere? Straight through (straight_through.py), dz = dy, as if
+y were z + constant. So the encoder learns where the decoder would rather have
+y, in the hope that y will follow.
 
 And how does the codebook learn? It is k-means, one batch at a time: each code
 is the mean of those vectors that were nearest to it lately (Codebook.update),
@@ -99,8 +94,8 @@ def commitment(z: Array, vectors: Array) -> tuple[Array, Array]:
 
     z and the codes e = vectors are (N, h, w, D); returns (N,) and dz. e counts
     as a constant here: it is z that commits itself (van den Oord et al. 2017,
-    eq. 3). As a loss, it is in nats: those of a Gaussian around e of variance
-    ½, or with a factor β, 1/2β.
+    eq. 3). As a loss, it is in nats, up to a constant: those of a Gaussian
+    around e of variance ½, or with a factor β, 1/(2β).
     """
     check_same("commitment", ("N", "h", "w", "D"), z=z, vectors=vectors)
     return sum_per_image((z - vectors) ** 2), 2 * (z - vectors)

@@ -10,7 +10,7 @@ gradient of a *surrogate*,
 
     soft(l) + constant,    constant = choice − soft,  taken here and now,
 
-which has the choice's value and soft's slope; and against that, tests hold it.
+which has the choice's value and soft's slope: that is what the tests check.
 """
 import math
 

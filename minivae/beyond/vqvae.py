@@ -14,7 +14,7 @@ is not there yet. With a prior p(codes), the bound is
     log p(x) ≥ log p(x | codes) + log p(codes),
 
 since p(x) is the sum of p(x | codes)·p(codes) over all codes, and this is one
-of its terms. But training raises the first summand alone, plus a commitment
+of its terms. But training raises the first summand alone, less a commitment
 (quantize.py): what codes will cost, nobody asks. Priors are trained afterwards
 on the codes as they are (two_levels.py).
 """
@@ -76,27 +76,31 @@ class VQVAE(Networks):
         """Return the mean of −log p(x | codes) + β·commitment; its gradients.
 
         Straight through both quantizations. The codebooks have none: they
-        learn by update_codebooks, after a step.
+        learn by update_codebooks, afterwards.
         """
         check_not_empty("VQVAE", x)
         xp, N = get_xp(x), len(x)
         log_p, dlogits = bernoulli_logpdf(x, self.decode(*self.encode(x)))
         z_top, e_top, z_bottom, e_bottom = self.cache
-        price_top, dtop = commitment(z_top, e_top)
-        price_bottom, dbottom = commitment(z_bottom, e_bottom)
+        # with each price, its gradient with respect to z: how that is pulled
+        price_top, pull_top = commitment(z_top, e_top)
+        price_bottom, pull_bottom = commitment(z_bottom, e_bottom)
         loss = (self.beta * (price_top + price_bottom) - log_p).mean()
 
         # backwards; where something goes two ways, two gradients add
         D = e_bottom.shape[-1]
-        djoined = self.decoder.backward(-dlogits / N)        # e_bottom, up
-        dz = djoined[..., :D] + self.beta * dbottom / N
-        dup = djoined[..., D:]
-        djoined = self.to_bottom.backward(dz)                # features, up
-        split = djoined.shape[-1] - dup.shape[-1]
-        de_top = self.from_top.backward(dup + djoined[..., split:])
-        dfeatures = (xp.ascontiguousarray(djoined[..., :split])
-                     + self.to_top.backward(de_top + self.beta * dtop / N))
-        self.encoder.backward_params(dfeatures)
+        dinput = self.decoder.backward(-dlogits / N)         # e_bottom, up
+        de_bottom, dup = dinput[..., :D], dinput[..., D:]
+        # straight through: what e is asked for, z is
+        dz_bottom = de_bottom + self.beta * pull_bottom / N
+        dinput = self.to_bottom.backward(dz_bottom)          # features, up
+        F = dinput.shape[-1] - dup.shape[-1]
+        dfeatures, dup = dinput[..., :F], dup + dinput[..., F:]
+        # (from_top ran twice, but on the same e_top: its cache is of both)
+        de_top = self.from_top.backward(dup)
+        dz_top = de_top + self.beta * pull_top / N
+        self.encoder.backward_params(xp.ascontiguousarray(dfeatures)
+                                     + self.to_top.backward(dz_top))
         return loss, self.grads
 
     def update_codebooks(self, rng: Seed = None) -> None:

@@ -72,7 +72,7 @@ class VQVAE2:
 def load_vqvae(name: str) -> VQVAE2:
     """Return the one that ships for "mnist" or "fashion".
 
-    Trained by python demos/vq_vae.py --images NAME. (Not to be trained on:
+    Trained by python demos/vq_vae.py --images NAME. (Do not train it further:
     the codebooks' counts do not ship, so all codes would start anew.) Raises
     ValueError for another name, and where its file is damaged.
     """
