@@ -26,9 +26,10 @@ def get_xp(x: Array) -> ModuleType:
 def fused(function: Callable) -> Callable:
     """Let CuPy compute an elementwise function of arrays as one kernel.
 
-    Else every operation in it is a kernel of its own; and a GPU computes a
-    small array sooner than Python can ask for it. NumPy runs the function as
-    it stands, and so can you. It may only use operators and xp's functions.
+    Else every operation in it is a kernel of its own; and of a small array,
+    Python takes longer to launch one than the GPU to run it. NumPy runs the
+    function as it stands, and so can you. It may only use operators and xp's
+    functions.
     """
     kernels = {}
 
@@ -46,10 +47,10 @@ def fused(function: Callable) -> Callable:
 
 
 class has_quick_form:
-    """Let minivae/quick compute a function in its own way, to the same result.
+    """Let minivae/quick or extras/gpu compute a function in their own way.
 
-    What stands below this decorator is the idea, and all that a reader needs;
-    it stays at hand as function.plain.
+    What stands below this decorator is the idea, and all that a reader needs:
+    the result is the same. It stays at hand as function.plain.
     """
 
     def __init__(self, plain: Callable):

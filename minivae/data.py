@@ -18,8 +18,8 @@ class Dataset(NamedTuple):
     bool: is there ink? Or uint8: grey values, 0..255. A byte a pixel in both,
     47 MB for 60,000 images of 28 × 28; they become floating point one batch
     at a time. Labels are (N,), uint8: places in class_names.
-    grey: a hundred originals in 0..255, ten of each class, in order (of own
-    images: class by class); test_images[grey_index] before binarization.
+    grey: originals, 0..255, of test_images[grey_index], class by class: ten of
+    each, a hundred in all (of own images, what there is).
     """
 
     train_images: np.ndarray
@@ -77,8 +77,9 @@ def batches(images: Array, batch_size: int,
             dtype=np.float32) -> Iterator[Array]:
     """Yield the pixels of all images (N, ...), batch_size at a time.
 
-    The last batch has what is left. Raises ValueError for a batch_size that
-    is below 1 or above N, and for pixels that check_bytes or to_float refuse.
+    The last batch has what is left. Raises, at the first batch, ValueError
+    for a batch_size that is below 1 or above N, and what check_bytes and
+    to_float raise.
     """
     check_batch_size(batch_size, len(images))
     check_bytes(images)

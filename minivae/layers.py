@@ -253,7 +253,7 @@ def sigmoid(x: Array) -> Array:
     σ(x) is 1 / (1 + e⁻ˣ) where x > 0, and eˣ / (eˣ + 1) elsewhere.
     """
     xp = get_xp(x)
-    e = xp.exp(xp.minimum(x, -x))   # −|x|; with abs, a complex x would not do
+    e = xp.exp(xp.minimum(x, -x))    # −|x|, of complex x (in tests) as well
     return xp.exp(xp.minimum(x, 0)) / (1 + e)
 
 

@@ -44,9 +44,9 @@ def gaussian_pixels_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
 
     A Gaussian around the grey value σ(logit), PIXEL_WIDTH wide: a density,
     which the Bernoulli is not on grey values. Shapes as for bernoulli_logpdf.
-    It is the squared error, measured in widths: a smaller one weighs
-    reconstruction more against the KL. (A density can be above 1, and its
-    logarithm above 0.)
+    It is minus half the squared error in units of PIXEL_WIDTH, plus a
+    constant: the smaller that is, the more reconstruction weighs against the
+    KL. (A density can be above 1, and its logarithm above 0.)
     """
     check_same("gaussian_pixels_logpdf", ("N", ...), logits=logits, x=x)
     logpdf, dlogits = _gaussian_pixels(x, logits)
@@ -55,12 +55,12 @@ def gaussian_pixels_logpdf(x: Array, logits: Array) -> tuple[Array, Array]:
 
 @fused
 def _gaussian_pixels(x, logits):                 # all (N, ...), not summed
-    # With m = σ(l) and u = (x − m)/W:
-    # log p = −½·(log 2πW² + u²)    d/dl = u/W·dm/dl,  dm/dl = m·(1 − m)
-    W, m = PIXEL_WIDTH, sigmoid(logits)
-    u = (x - m) / W
-    logpdf = -0.5 * (LOG_2PI + 2 * math.log(W) + u * u)
-    return logpdf, u / W * m * (1 - m)
+    # With m = σ(l) and u = (x − m)/s:
+    # log p = −½·(log 2πs² + u²)    d/dl = u/s·dm/dl,  dm/dl = m·(1 − m)
+    s, m = PIXEL_WIDTH, sigmoid(logits)
+    u = (x - m) / s
+    logpdf = -0.5 * (LOG_2PI + 2 * math.log(s) + u * u)
+    return logpdf, u / s * m * (1 - m)
 
 
 def gaussian_logpdf(
@@ -82,7 +82,7 @@ def gaussian_logpdf(
 @fused
 def _gaussian(z, mu, logvar):                    # all (N, D), not summed
     # With u = (z − mu)/σ,  σ² = e^logvar:
-    # log N = −½·(log 2π + logvar + u²)
+    # log p = −½·(log 2π + logvar + u²)
     # d/dz = −u/σ    d/dmu = u/σ    d/dlogvar = ½·(u² − 1), as du/dlogvar = −½u
     precision = get_xp(z).exp(-0.5 * logvar)                 # 1/σ
     u = (z - mu) * precision

@@ -1,6 +1,7 @@
 """Adam: gradient descent with a step size of its own for every weight.
 
-Kingma & Ba 2015, algorithm 1, for each parameter p with gradient g, at step t:
+Kingma & Ba 2015, algorithm 1, for each parameter p with gradient g, at step t,
+with α the learning rate:
 
     m ← β₁·m + (1 − β₁)·g          running mean of the gradient
     v ← β₂·v + (1 − β₂)·g²         running mean of its square

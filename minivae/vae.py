@@ -177,11 +177,11 @@ class VAE:
         return sigmoid(logits) if apply_sigmoid else logits
 
     def sample(self, n: int = 100, rng: Seed = None) -> Array:
-        """Decode n codes z ~ N(0, 1): each pixel's probability of ink.
+        """Decode n codes z ~ N(0, 1), as decode does with apply_sigmoid.
 
         N(0, 1) is the prior p(z). The KL has pulled all q(z|x) towards it:
         together they come to cover most of it, so that most of these codes lie
-        near some image's. Returns (n, H, W, C).
+        near some image's. Returns (n, ...).
         """
         z = self.noise(n, rng)
         parts = [self.decode(z[start:start + 100], apply_sigmoid=True)

@@ -16,7 +16,7 @@ from scipy.stats import norm
 from test_own_data import pictures
 from test_plots import compass
 
-from minivae import (Conv2DTranspose, Dense, ReLU, Reshape, Sequential,
+from minivae import (VAE, Conv2DTranspose, Dense, ReLU, Reshape, Sequential,
                      Sigmoid, conv_vae, load_pretrained, save_model)
 from minivae.data import Dataset, load_mnist
 from minivae.extras import explorer
@@ -176,6 +176,24 @@ def test_a_decoder_that_ends_otherwise(tmp_path):
     with pytest.raises(ValueError, match=r"decoder ends with ReLU\(\); let "):
         write_page(tmp_path / "a.html", vae, "x")
     assert not list(tmp_path.iterdir())
+
+
+def test_other_vaes_that_it_cannot_show(tmp_path):
+    flat = VAE(Dense(6, 4), Dense(2, 6))
+    with pytest.raises(ValueError, match=r"decoder ends with Dense\(2, 6\); "):
+        write_page(tmp_path / "a.html", flat, "x")
+    with pytest.raises(ValueError, match="1 channel or 3, but .* have 2$"):
+        write_page(tmp_path / "a.html", conv_vae((8, 8, 2), filters=2), "x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_colours_may_be_black_and_white(tmp_path):
+    data = dataset((8, 12, 3))
+    write_page(tmp_path / "a.html", conv_vae((8, 12, 3), filters=2), "x", data)
+    parts = parts_of(tmp_path / "a.html")["points"]
+    sheet = np.array(Image.open(io.BytesIO(base64.b64decode(
+        parts["sprite"].split(",")[1]))))
+    np.testing.assert_array_equal(sheet[:8, :12], 255 * data.test_images[0])
 
 
 def test_a_frame_keeps_its_title_and_loses_its_margins():

@@ -54,8 +54,8 @@ def check_array(caller, name: str, x: Array, shape: tuple | list,
                 like: Array | None = None) -> None:
     """Refuse an array that a function was not made for.
 
-    shape: the one expected; letters stand for any size (but 0, if it is not
-    N), a last `...` for any further axes: ("N", "H", "W", 3), ("N", ...).
+    shape: the one expected; letters stand for any size of at least 1 (N may be
+    0), a last `...` for any further axes: ("N", "H", "W", 3), ("N", ...).
     like: an array whose type and dtype x must share; without it, any
     floating dtype will do. Raises ValueError (shape) or TypeError (the rest).
     """
@@ -111,7 +111,10 @@ def check_pair(caller, name: str, size) -> tuple[int, int]:
 
 
 def check_param(caller, name: str, p: Array) -> None:
-    """Refuse a parameter that is not an array of float32 or float64."""
+    """Refuse a parameter that is not an array of float32 or float64.
+
+    (Or complex: some tests take derivatives by a complex step.)
+    """
     if type(p) is not get_xp(p).ndarray or p.dtype not in FLOATS:
         what = getattr(p, "dtype", f"a {kind(p)}")
         raise TypeError(f"{caller}: {name} is {what}, but an array of float32 "

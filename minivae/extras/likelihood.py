@@ -1,4 +1,4 @@
-"""How far does the ELBO lie below log p(x)? An estimate that lies in between.
+"""How far does the ELBO lie below log p(x)? An estimate between them.
 
 It serves vae.py's first page: there the gap has a formula, here a number.
 demos/elbo.py draws it.
@@ -23,8 +23,9 @@ def log_likelihood(vae: VAE, x: Array, k: int = 50,
     e^ELBO, with the ELBO from one z. But the logarithm is concave: the mean
     of the logarithm is below the logarithm of the mean (Jensen's inequality),
     and that is the ELBO's gap. The mean of k draws varies less than one, so
-    its logarithm lies closer to log p(x), the closer the larger k is (Burda
-    et al. 2016, eq. 8). With k = 1 this is the ELBO. x is (N, ...).
+    its logarithm lies closer to log p(x), in the mean: the closer, the larger
+    k is (Burda et al. 2016, eq. 8). With k = 1 this is the ELBO from one z. x
+    is (N, ...).
     """
     check_sizes("log_likelihood", k=k)
     check_pixels("log_likelihood", x)

@@ -21,7 +21,7 @@ L2_CACHE = 2 ** 20     # bytes: about what a core's own cache holds
 # ---- a few images at a time ------------------------------------------------
 
 def tiles(x: Array, numbers: int) -> list[slice]:
-    """Cut a batch x (N, ...) into tiles; numbers: those at work per image.
+    """Cut a batch x (N, ...) into tiles; numbers: how many an image needs.
 
     A tile is the most images whose numbers fit in the cache. cols is up to
     KH·KW times as large as x: that of a whole batch would go out to main
@@ -118,10 +118,11 @@ def correlate_dx(dy: Array, w: Array, image_size: tuple, strides: tuple,
 
 def has_planes(dy_shape: tuple, w_shape: tuple, image_size: tuple,
                strides: tuple, padding: str) -> bool:
-    """Return whether dx falls into planes that a kernel position fills each.
+    """Return whether dx splits into planes, each filled by a kernel position.
 
     That is so with padding "same", where images are SH times as high and SW
-    times as wide as dy. With a single channel, col2im is quicker.
+    times as wide as dy, and the kernel is no smaller than the strides. With a
+    single channel, col2im is quicker.
     """
     _, OH, OW, _ = dy_shape
     KH, KW, C, _ = w_shape

@@ -46,7 +46,7 @@ def multiply_transposed(a: Array, b: Array) -> Array:
 
 @functools.cache
 def rows_of_a_piece(M: int, multiplications: int) -> int:
-    """Return of how many of M rows a piece should be; each costs so much.
+    """Return how many of M rows a piece should have; each costs so much.
 
     It is the largest divisor of M that keeps a piece small; or M, where
     pieces would be too thin, or OpenBLAS packs them as well.

@@ -22,7 +22,7 @@ from ...conv import Conv2DTranspose, windows
 from ...checks.images import check_bytes
 from ...data import Dataset, to_float
 from ...files import write_file
-from ...layers import Dense, ReLU, Reshape
+from ...layers import Dense, ReLU, Reshape, sublayers
 from ...optim import flatten
 from ...vae import VAE, reparameterize
 from ..figures.names import colour
@@ -101,10 +101,10 @@ def layers(vae: VAE) -> list[dict]:
     """Describe the decoder's layers as decoder.js wants them."""
     x, at = vae.asarray(np.zeros((1, vae.latent_dim))), 0
     described: list[dict] = []
-    for layer in vae.decoder.layers:
+    for layer in sublayers(vae.decoder) or [vae.decoder]:
         y = layer.forward(x)
-        own: dict = {}                  # a Reshape's: in JavaScript, all is
-        if isinstance(layer, Dense):                        # one vector
+        own: dict = {}    # a Reshape's: in JavaScript every array is a vector
+        if isinstance(layer, Dense):
             own = {"kind": "dense", "units": layer.units}
         elif isinstance(layer, Conv2DTranspose):
             own = {"kind": "transpose", "kernel": layer.kernel_size,
@@ -126,8 +126,11 @@ def layers(vae: VAE) -> list[dict]:
         x = y
     if not described or described[-1]["kind"] != "transpose":
         raise ValueError("the page draws what a Conv2DTranspose gives, but "
-                         f"the decoder ends with {vae.decoder.layers[-1]}; "
-                         "let it end with a Conv2DTranspose")
+                         f"the decoder ends with {layer}; let it end with a "
+                         "Conv2DTranspose")
+    if y.shape[-1] not in (1, 3):
+        raise ValueError(f"the page draws images of 1 channel or 3, but the "
+                         f"decoder's have {y.shape[-1]}")
     return described
 
 
@@ -165,6 +168,8 @@ def points(vae: VAE, data: Dataset, count: int) -> dict:
 def sprite(images: np.ndarray) -> str:
     """Return all images (N, H, W, C) in one, as the data URL of a PNG."""
     N, H, W, C = images.shape
+    if images.dtype == bool and C == 3:          # a PNG has no bits of colour
+        images = np.uint8(255) * images
     rows = -(-N // SPRITE_COLUMNS)
     sheet = np.zeros((rows * SPRITE_COLUMNS, H, W, C), images.dtype)
     sheet[:N] = images

@@ -1,6 +1,7 @@
 "use strict";
-/* The page: a plane of codes, and what you can do in it. All state is in
-`state`; every change ends in draw(), which paints it. */
+/* The page: a plane of codes, and what you can do in it. What the code is, and
+what is chosen, is in `state`; a new code ends in draw(), all else in
+drawPlane(). */
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const D = data.latentDim;

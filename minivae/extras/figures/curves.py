@@ -8,7 +8,10 @@ from .names import save_figure
 
 
 def save_curves(path: str | Path, log: list[dict]) -> None:
-    """Draw the ELBO of the training and the test images, epoch by epoch."""
+    """Draw minus the loss, and the test images' ELBO, epoch by epoch.
+
+    (Minus the loss is the training images' ELBO, unless beta is not 1.)
+    """
     figure = Figure(figsize=(7, 4.5), dpi=100, layout="constrained")
     ax = figure.subplots()
     epochs = [row["epoch"] for row in log]
