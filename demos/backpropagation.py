@@ -4,8 +4,8 @@
 
 Encodes a test image of MNIST with the model that ships with minivae, draws a
 code, decodes it, and goes back through the same graph, step by step, as
-VAE.loss_and_grads does. Every gradient is compared with finite differences,
-and those of the parameters with loss_and_grads' own.
+VAE.loss_and_grads does. Every gradient on the way is compared with finite
+differences, those of the parameters with loss_and_grads' own.
 
 Look at logvar: the loss depends on it in two ways, and its gradient is a sum.
 A larger logvar lowers log q(z|x) directly: that side is -1/2 for every image,
@@ -232,8 +232,8 @@ def main(args):
     largest = max(abs(g - grads[name]).max() for name, g in own.items())
     print(f"""\
 The loss is log q(z|x) - log p(z) - log p(x|z) = {at["loss"][0]:.2f} nats.
-All {len(own)} parameters have the gradients of loss_and_grads: largest
-difference {largest:g}.
+All {len(own)} arrays of parameters have the gradients of loss_and_grads:
+largest difference {largest:g}.
 
 Relative error against finite differences, at most:""")
     for name, error in errors(vae, at, d).items():
@@ -251,8 +251,8 @@ Through z, mean and standard error:
   this image, {DRAWS:,} draws of eps      {mean(one)}
   {DRAWS:,} test images, a draw for each  {mean(many)}
 
-Look at {args.out / 'graph.png'}: where two arrows leave a node, two
-gradients come back, and add up.""")
+Look at {args.out / 'graph.png'}: z and logvar each lead to two nodes:
+two gradients come back, and add up.""")
 
 
 def parse_arguments():

@@ -106,9 +106,9 @@ Of {len(as_asked):,} digits asked for, with codes drawn from the prior, \
 like real images of that digit.
 
 Look at {args.out / 'styles.png'}: each row is one code, decoded with
-ten labels. Slant and width stay, and the digit is the one asked for, except
-from the code of a wide digit: a wide "1" is a blot, since there was none to
-learn from.""")
+ten labels. With two numbers in a code, slant and width stay, and the digit is
+the one asked for, except from the code of a wide digit: a wide "1" is a blot,
+since there was none to learn from.""")
 
 
 def parse_arguments():

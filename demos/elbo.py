@@ -106,8 +106,8 @@ def draw_collapse(path, runs, some):
     axes[0].set_ylabel("test images", rotation=0, ha="right", va="center")
     for ax, (name, run_) in zip(axes[1:], runs.items()):
         show(ax, tile(decode(run_.vae, encode(run_.vae, some)), len(some)))
-        ax.set_ylabel(f"{name}:\n{run_.active} of 16 active", rotation=0,
-                      ha="right", va="center")
+        ax.set_ylabel(f"{name}:\nKL {run_.kl[-1]:.1f}, {run_.active} of 16 "
+                      "active", rotation=0, ha="right", va="center")
     save_frame(path, pixels(figure))
 
 
@@ -223,8 +223,9 @@ def main(args):
     data, vae = load_mnist(), load_pretrained("mnist")
     few = data.train_images[:args.limit]
     xp, _ = choose_device(args.device)
-    print("Trained with 16 numbers per code; those that differ between images "
-          "are active:")
+    print("Trained with 16 numbers per code. Active are those whose mean "
+          "varies from\nimage to image, if only by a tenth of the prior's "
+          "sigma; the KL says how much\nthey tell:")
     runs = {}
     for beta, warmup in (1, 0), (10, 0), (10, 400), (30, 0):
         name = f"beta {beta}" + f", warm-up {warmup}" * (warmup > 0)

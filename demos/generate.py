@@ -36,7 +36,7 @@ from common.models import SHIPPED, find_model
 from common.relatives import RELATIVES, relative
 
 WALK = 8             # samples that a GIF walks through
-COLUMNS = 40         # in a picture, at most: more would be too narrow
+COLUMNS = 40         # for a way in a picture, at most: more fill a page
 FRAMES = 1000        # in a GIF, at most: more take long, and many megabytes
 
 # what can be made as which file, and the options that matter then

@@ -44,7 +44,7 @@ STEPS = 15                  # images on a path
 # ---- features --------------------------------------------------------------
 
 # what strokes a digit is made of; a one may also be slanted
-FEATURES = ("closed loop", "loop with a line", "several loops", "angular",
+FEATURES = ("closed loop", "loop with a line", "several curves", "angular",
             "vertical line", "slanted line")
 OF_DIGIT = np.array([0, 4, 2, 2, 3, 2, 1, 3, 2, 1])
 SLANT = 0.25                # columns for each row: 14 degrees
@@ -70,7 +70,7 @@ def prevailing(q, codes, features):
     """Say which feature prevails at each point of the plane: (n, n).
 
     A decoded image is blurred, so we ask the 50 test images whose codes are
-    nearest to a point: what do most of them have? The answer in row r and
+    nearest to a point: which is commonest among them? The answer in row r and
     column c is for the point z = (q[c], q[n-1-r]), as in the landscape.
     """
     z = np.stack(np.meshgrid(q, q[::-1]), axis=-1)               # (n, n, 2)
@@ -89,14 +89,16 @@ def heart(region):
 def draw_features(path, vae, codes, features, n=20, fine=80):
     """Draw the landscape, and over it which feature prevails where."""
     image, _ = latent_grid(vae, n)
-    # points at equal steps of the prior's probability, as in the landscape
-    edge = 0.45 / (n - 1)                      # half of one of its cells
-    q = ndtri(np.linspace(0.05 - edge, 0.95 + edge, fine))
+    # points at equal steps of the prior's probability, as in the landscape:
+    # the middles of fine x fine pixels that cover its cells
+    share = 0.9 / (n - 1) * n / fine
+    q = ndtri(0.5 + share * (np.arange(fine) - (fine - 1) / 2))
     winner = prevailing(q, codes, features)
 
     figure = Figure(figsize=(8, 8.4), dpi=100, layout="constrained")
     ax, square = figure.subplots(), (0, 1, 0, 1)
-    show(ax, image, "Which feature prevails among the test images there",
+    show(ax, image, "Which feature prevails among the test images there\n"
+         "(and in how much of the picture)",
          extent=square)
     colours = np.array([to_rgb(f"C{i}") for i in range(len(FEATURES))])
     ax.imshow(colours[winner], alpha=0.35, extent=square)
@@ -117,7 +119,8 @@ def draw_features(path, vae, codes, features, n=20, fine=80):
 def typical(codes, labels, digit):
     """Return the code of a digit's test image that is deepest among its kind.
 
-    Of the 200 codes nearest to it, more are of that digit than for any other.
+    Of the 200 codes nearest to it, more are of that digit than around any
+    other of its test images.
     """
     own = codes[labels == digit]
     _, nearest = cKDTree(codes).query(own, min(200, len(codes)))
@@ -216,8 +219,8 @@ In {args.out}:
 
 Look at features.png: digits with a feature in common lie in a few regions,
 although nobody told the VAE what a loop is, or which digits there are. (Two
-numbers are not many: sevens and fours lie among nines, and threes among
-fives.)
+numbers are not many: in the model that ships, sevens and fours lie among
+nines, and threes among fives.)
 """, end="")
 
 

@@ -21,8 +21,8 @@ the same of all z, so f hardly varies.) The pictures go to
 runs/reparameterization:
 
     draws.png     f along mu[0]: with fresh draws, and with draws that stay
-    variance.png  the variance of the gradients during training; and how well
-                  the three VAEs learn
+    variance.png  the variance of all three gradients in the VAE that is
+                  trained pathwise; and how well the three VAEs learn
 
 One to two minutes.
 """
@@ -168,7 +168,8 @@ def draw_variance(path, seen, elbos):
             left.annotate(f"{last[k] / last[0]:,.0f} times\nthe pathwise one",
                           (len(seen) - 1, last[k]), (0, (-34, 18)[k - 1]),
                           ha="right", textcoords="offset points", fontsize=9)
-    left.set(yscale="log", title="variance of one draw's gradient")
+    left.set(yscale="log", title="variance of one draw's gradient,\n"
+             "all in the VAE trained pathwise")
     right.set(ylim=(-320, None), title="test ELBO of three VAEs, nats")
     for ax in left, right:
         ax.set_xticks(range(len(seen)), [f"{step:,}" for step in seen])
@@ -207,7 +208,7 @@ def draw_draws(path, vae, image, reach=0.4, S=41, n=100):
     for ax, some, title in ((axes[0], along(vae, image, shifts, fresh),
                              "drawn afresh for each mu[0]"),
                             (axes[1], f, "eps drawn once, z = mu + σ·eps")):
-        ax.plot(mu + shifts, f.mean(axis=1), "k", linewidth=2.5,
+        ax.plot(mu + shifts, some.mean(axis=1), "k", linewidth=2.5,
                 label=f"mean of {n} draws")
         for i, style in enumerate(("C0-", "C1--", "C2-.")):
             ax.plot(mu + shifts, some[:, i], style, linewidth=1,
@@ -226,8 +227,8 @@ def draw_draws(path, vae, image, reach=0.4, S=41, n=100):
 # ---- everything together ---------------------------------------------------
 
 def print_runs(seen, elbos):
-    print(f"{'':6}{'variance of a gradient from one draw':^36}"
-          f"{'test ELBO':>22}\n{'step':>6}"
+    print(f"{'':6}{'variance of one draw, pathwise VAE':^36}"
+          f"{'test ELBO of each VAE':>28}\n{'step':>6}"
           + 2 * f"{'pathwise':>12}{'score':>12}{'baseline':>12}")
     for step, values in seen.items():
         print(f"{step:>6,}" + "".join(f"{v:>12,.1f}" for v in (

@@ -3,16 +3,18 @@
     python demos/smile.py
 
 Draws 20,000 faces from known factors (common/faces.py), and trains a VAE on
-them, with 32 numbers per code. A direction comes from labels alone: the mean
-code of the happy minus that of the sad. Where a smile of t is asked for,
+them, with 32 numbers per code. A direction needs labels only, and how much
+both groups smile: the mean code of the happy minus that of the sad. Where a
+smile of t is asked for,
 
     z + (t - the smile that is read from z) * direction
 
-is decoded. Did it work? A small network reads all factors off a picture; and
-since faces are drawn, the same person can be drawn with the other smile, and
-the edit be compared with what it should be. The same is tried among pixels,
-with principal components, with an autoencoder's codes, and along a curved
-path, whose price is that all factors of all faces must be known.
+is decoded; to read it, a linear map is fitted to the smiles of all faces. Did
+it work? A small network reads all factors off a picture; and since faces are
+drawn, the same person can be drawn with the other smile, and the edit be
+compared with what it should be. The same is tried among pixels, with principal
+components, with an autoencoder's codes, and along a curved path, whose price
+is that all factors of all faces must be known.
 
 Then the lesson: where those who smile also tend to be blond, to have long hair
 and no glasses, "the smile" is all of that, unless you take care.
@@ -177,9 +179,10 @@ each number of a code {terms(table[:1]).size} are fitted, where a line \
 has one.
 
 Look at {args.out / "confounded.png"}: if glasses, hair and style go with
-a smile, so does the difference of means; regressed on all factors, the code
-leaves little but the mouth. smile.png has faces as given and with seven
-smiles, types.png open and closed mouths, ways.png one face in all spaces.""")
+a smile, they are in the difference of means, too; the direction from
+regressing the code on all factors changes little but the mouth. smile.png has
+faces as given and with seven smiles, types.png open and closed mouths,
+ways.png one face in all spaces.""")
 
 
 def parse_arguments():

@@ -21,7 +21,6 @@ from matplotlib.patches import Polygon
 
 from minivae import Conv2D, Conv2DTranspose, load_pretrained
 from minivae.conv import windows
-from minivae.layers import sigmoid
 from minivae.plots import pixels, save_frame
 
 from common.command_line import parser, run
@@ -86,11 +85,11 @@ LAYERS = {"kernel 3, stride 2": additions(3),
 
 
 def last_features(vae, z):
-    """Return the decoder's features after its last stride, and the logits."""
-    *layers, _, last = vae.decoder.layers
+    """Return what the decoder's last convolution sees, and its logits."""
+    *layers, last = vae.decoder.layers
     for layer in layers:
         z = layer.forward(z)
-    return z, last.forward(np.maximum(z, 0))
+    return z, last.forward(z)
 
 
 def size(a, axis=None):
@@ -120,11 +119,11 @@ def draw_checkerboard(path, features, logits):
     busiest = (features[0] ** 2).mean(axis=(0, 1)).argmax()
     for column, (name, image) in enumerate({
             "a trained decoder: one feature\nafter kernel 3, stride 2":
-            abs(features[0, ..., busiest]),
+            features[0, ..., busiest],
             "all its features there:\nroot mean square":
             size(features[0], axis=-1),
-            "the last convolution has learnt\nto leave almost none of it":
-            sigmoid(logits[0, ..., 0])}.items()):
+            "the logits: the last convolution\nleaves almost none of it":
+            logits[0, ..., 0] - logits.min()}.items()):
         left = 1 + 13.5 * column
         write(ax, left + 6, 16.6, name)
         ax.imshow(image, cmap="gray_r", vmin=0, extent=(
@@ -160,7 +159,7 @@ In {args.out}:
   checkerboard.png  how many numbers are added in each pixel
 
 Look at {args.out / 'checkerboard.png'}: the decoder has a checkerboard
-inside, and its last convolution removes it.""")
+inside, and its last convolution removes nearly all of it.""")
 
 
 def parse_arguments():

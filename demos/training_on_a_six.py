@@ -5,9 +5,9 @@
 Follows three test images while a VAE learns MNIST. The encoder gives each a
 mean (the red dot) and a width (the curve around it, at one sigma); a code is
 drawn from there (green) and decoded. The loss says how bad the result is, and
-its gradient, where the mean should be instead (the arrow). At first the three
-clouds lie on top of each other, and what one digit teaches the decoder is
-wrong for the others. So ones are driven away from sixes; a zero has a six's
+its gradient, in which direction the mean should move (the arrow). At first the
+three clouds lie on top of each other, and what one digit teaches the decoder
+is wrong for the others. So ones are driven away from sixes; a zero has a six's
 loop, and may stay near. And the clouds shrink: the farther apart they are, the
 more a precise code is worth, while the KL asks for wide ones around 0.
 

@@ -446,7 +446,8 @@ def test_elbos_collapse_is_drawn_as_it_was_seen(monkeypatch, tmp_path):
     assert [ax.get_title() for ax in above] == [
         "reconstruction, nats", "KL, nats", "how much each number varies"]
     assert [ax.get_ylabel() for ax in below] == [
-        "test images", "one:\n12 of 16 active", "other:\n9 of 16 active"]
+        "test images", "one:\nKL 7.0, 12 of 16 active",
+        "other:\nKL 8.0, 9 of 16 active"]
     for ax, images in zip(below, [some, *(
             decode(run.vae, encode(run.vae, some)) for run in runs.values())]):
         np.testing.assert_array_equal(ax.images[0].get_array(),

@@ -979,7 +979,7 @@ def test_landscapes_patch_has_one_on_the_left_and_the_other_on_the_right():
 
 def test_landscapes_features_are_those_of_the_strokes():
     demo, data = load("landscape.py"), load_mnist()
-    digits = {"closed loop": [0], "loop with a line": [6, 9], "several loops":
+    digits = {"closed loop": [0], "loop with a line": [6, 9], "several curves":
               [2, 3, 5, 8], "angular": [4, 7], "vertical line": [1],
               "slanted line": [1]}
     assert (*digits,) == demo.FEATURES
@@ -1046,10 +1046,10 @@ def test_landscapes_features_begin_where_its_cells_do(monkeypatch, tmp_path):
     drawn(monkeypatch, demo.draw_features, tmp_path / "a.png", compass(),
           None, None)
     # 20 cells with their middles at the quantiles 0.05 to 0.95: half a cell
-    # is a 38th of 0.9
+    # is a 38th of 0.9; of 80 pixels, each middle
     half = 0.9 / 38
-    np.testing.assert_allclose(asked[0], np.linspace(0.05 - half, 0.95 + half,
-                                                     80))
+    edges = np.linspace(0.05 - half, 0.95 + half, 81)
+    np.testing.assert_allclose(asked[0], (edges[1:] + edges[:-1]) / 2)
 
 
 def test_landscapes_typical_digit_is_among_its_kind():

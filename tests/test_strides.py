@@ -58,8 +58,9 @@ def test_the_features_are_those_that_the_decoder_uses():
     z = vae.noise(3, 0)
     features, logits = demo.last_features(vae, z)
     np.testing.assert_array_equal(logits, vae.decode(z))
-    np.testing.assert_array_equal(features, vae.decoder.layers[-3].forward(
-        vae.decoder.layers[-3].cache))
+    np.testing.assert_array_equal(features, vae.decoder.layers[-2].forward(
+        vae.decoder.layers[-2].cache))
+    assert features.min() == 0                       # they are after a ReLU
 
 
 def test_phases_are_rows_and_columns():
@@ -72,13 +73,13 @@ def test_phases_are_rows_and_columns():
 def test_the_decoders_pictures_are_below_the_three_counts(monkeypatch,
                                                           tmp_path):
     rng = np.random.default_rng(0)
-    features = rng.standard_normal((1, 8, 8, 3)) * [1, 2, 1]
+    features = rng.random((1, 8, 8, 3)) * [1, 2, 1]
     logits = rng.standard_normal((1, 8, 8, 1))
     ax, = drawn(monkeypatch, demo.draw_checkerboard, tmp_path / "a.png",
                 features, logits)
-    want = (abs(features[0, ..., 1]),                    # the busiest one
+    want = (features[0, ..., 1],                         # the busiest one
             np.sqrt((features[0] ** 2).mean(axis=-1)),
-            1 / (1 + np.exp(-logits[0, ..., 0])))
+            logits[0, ..., 0] - logits.min())
     for left, image, pixels in zip((1, 14.5, 28), ax.images, want,
                                    strict=True):
         assert [*image.get_extent()] == [left, left + 12, 30, 18]

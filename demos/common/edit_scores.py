@@ -55,10 +55,10 @@ def look(read: Callable, edit: Callable, table: np.ndarray) -> Seen:
 
 def gap_closed(unedited: np.ndarray, edited: np.ndarray, best: np.ndarray,
                true: np.ndarray) -> float:
-    """Return which share of the way to the true pictures an edit goes.
+    """Return how much of the squared error in the mouth an edit removes.
 
-    All are images (N, H, W, 1) in 0..1. best is what a perfect edit would
-    give: the true picture, encoded and decoded.
+    All are images (N, H, W, 1) in 0..1. 1 is all that can be removed: best is
+    what a perfect edit would give, the true picture, encoded and decoded.
     """
     error, edited_error, least = (mouth_error(images, true)
                                   for images in (unedited, edited, best))

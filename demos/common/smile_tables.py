@@ -14,8 +14,9 @@ as asked   correlation between the smile that is asked for and the one that
 rising     faces in which it sees more of a smile at each of ten steps
 drift      how much the other factors change meanwhile: root mean square, in
            standard deviations of each
-gap        how much of the way to the true picture, the same face drawn anew
-           with the other smile, the mouth goes; 100% is as near as codes allow
+gap        how much of the mouth's squared error is gone, beside the true
+           picture, the same face drawn anew with the other smile; 100% is all
+           that codes allow
 off        how far its pixels then are from the true ones: root mean square,
            black being 100%
 R2         how well the smile is read from the code, by a linear map
@@ -29,11 +30,13 @@ few pixels, as a nose does, may not be worth its nats.)
 """
 
 CONFOUNDED = """
-Other people to learn from: in half of them hair, glasses and style go with a
-smile. It is correlated with dark hair ({hair:.2f}), glasses ({glasses:.2f}) \
-and long hair
-({long hair:.2f}). What directions found among them do to the same held-out
-faces, from a smile of -1 to one of 1: mean changes, in standard deviations
+Other people to learn from: hair, glasses and style each go with a smile in a
+half of them, chosen anew for each. It is correlated with dark hair \
+({hair:.2f}),
+glasses ({glasses:.2f}) and long hair ({long hair:.2f}). What directions \
+found among them
+do to the same held-out faces, from a smile of -1 to one of 1: mean changes, in
+standard deviations
 """
 
 
