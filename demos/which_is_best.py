@@ -18,7 +18,7 @@ recall pixels are the more probable. (Means alone look smooth to a network that
 has seen none, and precision forgives blur: each number says one thing.)
 
 Models that ship are loaded; an autoencoder and a VAE with 16 numbers are
-trained first. Draws of the PixelCNN take longest: half of the 20 minutes of
+trained first. Draws of the PixelCNN take longest: a quarter of 20 minutes of
 one core that all takes. The picture, with as many draws of each, which nobody
 has chosen, goes to runs/which_is_best.
 """
