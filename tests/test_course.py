@@ -445,6 +445,8 @@ def test_elbos_collapse_is_drawn_as_it_was_seen(monkeypatch, tmp_path):
     assert names == ["one", "other"]
     assert [ax.get_title() for ax in above] == [
         "reconstruction, nats", "KL, nats", "how much each number varies"]
+    assert [ax.get_xlabel() for ax in above] == [
+        "step", "step", "the 16 numbers of a code, sorted"]
     assert [ax.get_ylabel() for ax in below] == [
         "test images", "one:\nKL 7.0, 12 of 16 active",
         "other:\nKL 8.0, 9 of 16 active"]

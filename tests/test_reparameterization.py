@@ -136,7 +136,9 @@ def test_reparameterization_measures_and_draws(monkeypatch, tmp_path, capsys):
     def pixels(figure):
         drawn[len(drawn)] = [[line.get_ydata() for line in ax.get_lines()]
                              for ax in figure.axes]
+        limits.append([ax.get_ylim() for ax in figure.axes])
         return real(figure)
+    limits = []
     monkeypatch.setattr(demo, "pixels", pixels)
     monkeypatch.setattr(demo, "variances", lambda vae, images: [2, 800, 10])
     demo.main(arguments(demo, monkeypatch, "--limit", 320, "--out", tmp_path))
@@ -153,6 +155,7 @@ def test_reparameterization_measures_and_draws(monkeypatch, tmp_path, capsys):
     (left, right), (fresh, kept) = drawn.values()
     assert [list(line) for line in left] == [[2, 2], [800, 800], [10, 10]]
     assert [f"{line[1]:.1f}" for line in right] == last[4:]
+    assert limits[1][0] == limits[1][1]         # both on the same scale
     # the mean of all draws, three of these, and three slopes
     assert len(fresh) == 4 and len(kept) == 7
     for i in 0, 1:

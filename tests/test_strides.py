@@ -85,6 +85,9 @@ def test_the_decoders_pictures_are_below_the_three_counts(monkeypatch,
         assert [*image.get_extent()] == [left, left + 12, 30, 18]
         np.testing.assert_allclose(image.get_array(), pixels)
     numbers = {text.get_position(): text.get_text() for text in ax.texts}
+    for left, says in zip((1, 14.5, 28), ("one feature", "root mean square",
+                                          "almost none of it")):
+        assert says in numbers[left + 6, 16.6]
     for left, counts in zip((1, 14.5, 28), demo.LAYERS.values()):
         assert numbers[left + 0.5 + 3, 3 + 0.5 + 2] == f"{counts[2, 3]:g}"
 

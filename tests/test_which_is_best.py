@@ -177,6 +177,7 @@ def test_it_compares_all_and_draws_them(demo, monkeypatch, tmp_path, capsys):
                            "VAE, 16", "discrete VAE", "VQ-VAE-2", "PixelCNN",
                            "GAN"]
     assert all(f"\n{name} " in printed for name in drawn)
+    assert re.search(r"\nreal, of training .* 0\n", printed)    # parameters
     assert {len(images) for images in drawn.values()} == {20}
     real = to_float(few.train_images)
     assert all((image == real).all(axis=(1, 2, 3)).any()
