@@ -161,6 +161,7 @@ def test_reparameterization_measures_and_draws(monkeypatch, tmp_path, capsys):
     for i in 0, 1:
         steps = [np.abs(np.diff(lines[i])).max() for lines in (fresh, kept)]
         assert steps[0] > 3 * steps[1]
-    assert np.abs(fresh[0] - kept[0]).max() < 10 < np.abs(
-        fresh[1] - kept[0]).max()
+    # a mean of 100 fresh draws is far nearer to that of others than one is
+    assert np.abs(fresh[0] - kept[0]).mean() < 0.3 * np.abs(
+        fresh[1] - kept[0]).mean()
     assert f"Look at {tmp_path}" in printed

@@ -31,7 +31,7 @@ few pixels, as a nose does, may not be worth its nats.)
 
 CONFOUNDED = """
 Other people to learn from: hair, glasses and style each go with a smile in a
-half of them, chosen anew for each. It is correlated with dark hair \
+half of them, chosen anew for each. Smiles correlate with dark hair \
 ({hair:.2f}),
 glasses ({glasses:.2f}) and long hair ({long hair:.2f}). What directions \
 found among them

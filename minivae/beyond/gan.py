@@ -114,12 +114,13 @@ class GAN:
         logits to pixels: see straight_through.py. Raises ValueError where z
         is empty.
         """
-        pixels = self.generator.forward(z)                   # their logits
+        pixel_logits = self.generator.forward(z)
         made = self.discriminator.forward(
-            add_noise(binarize(pixels), instance_noise))
+            add_noise(binarize(pixel_logits), instance_noise))
         loss, dmade = generator_loss(made)
         dimages = self.discriminator.backward(dmade)
-        self.generator.backward_params(binarize_backward(dimages, pixels))
+        self.generator.backward_params(
+            binarize_backward(dimages, pixel_logits))
         return loss, self.generator.grads
 
     def sample(self, n: int = 100, rng: Seed = None) -> Array:
